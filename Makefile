@@ -1,0 +1,80 @@
+# The commands of this repository, the same by hand and in continuous integration. `make help` lists them.
+#
+# Needed: Python 3.11 or newer, git, make. Everything else goes into .venv, pinned by constraints.txt.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --constraint constraints.txt
+
+LIBRARY := generated/symeq_layers
+WHEEL_SITE := $(CURDIR)/build/wheel-site
+
+# Stamps: one for the virtual environment, one for each set of extras installed into it.
+MADE := $(VENV)/.made
+DEMO := $(VENV)/.installed-demo
+TEST := $(VENV)/.installed-test
+
+# A PYTHONPATH from outside would decide what is tested.
+unexport PYTHONPATH
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.DELETE_ON_ERROR:
+.PHONY: help demo test test-slow test-checkout test-wheel lint generate check-generated bench clean
+
+help: ## list these commands
+	@sed -n 's/^\([a-z][a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(firstword $(MAKEFILE_LIST)) | awk -F'|' '{ printf "%-24s%s\n", $$1, $$2 }'
+
+demo: $(DEMO) ## emit three layers and run them on Zachary's karate club
+	$(BIN)/python examples/karate_club.py
+
+test: lint test-checkout check-generated test-wheel ## the whole suite: lint, tests, drift, tests of the built wheel
+
+test-slow: $(TEST) ## the tests marked slow, with a fresh seed
+	$(BIN)/pytest -m slow --seed random
+
+lint: $(TEST) ## ruff, and mypy --strict on symeq/
+	$(BIN)/ruff check .
+	$(BIN)/mypy --strict symeq
+
+test-checkout: $(TEST) ## the tests and doctests of the working tree
+	$(BIN)/pytest -m "not slow and not wheel"
+
+check-generated: $(TEST) ## is the committed library what the templates would write?
+	$(BIN)/symeq generate --library --out $(LIBRARY) --check
+
+# The wheel is built from the sdist, unpacked, and put before the editable install on sys.path. The tests run
+# from an empty folder; SYMEQ_EXPECT makes one of them say where symeq and symeq_layers were imported from.
+test-wheel: $(TEST) ## the same tests against the built wheel
+	rm -rf build
+	mkdir -p build/outside
+	$(BIN)/python -m build --no-isolation --outdir build/dist .
+	$(INSTALL) --quiet --no-deps --target build/wheel-site build/dist/*.whl
+	cd build/outside && \
+	    PYTHONPATH="$(WHEEL_SITE)" SYMEQ_EXPECT="$(WHEEL_SITE)" SYMEQ_WHEEL="$$(ls "$(CURDIR)"/build/dist/*.whl)" \
+	    "$(CURDIR)/$(BIN)/pytest" -c "$(CURDIR)/pyproject.toml" --rootdir "$(CURDIR)" -m "not slow and not checkout" \
+	    "$(CURDIR)/README.md" "$(WHEEL_SITE)/symeq" "$(CURDIR)/tests"
+
+generate: $(TEST) ## write the committed library anew
+	$(BIN)/symeq generate --library --out $(LIBRARY)
+
+bench: $(DEMO) ## equality first, then time, against the stacked operators
+	$(BIN)/symeq bench
+
+clean: ## remove what was built and cached; .venv stays
+	rm -rf build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	find . -path ./$(VENV) -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(MADE):
+	@command -v "$(PYTHON)" > /dev/null || { \
+	    echo "symeq needs Python 3.11 or newer, and there is no $(PYTHON) here. Name one: make PYTHON=/path/to/python3.12" >&2; exit 1; }
+	@"$(PYTHON)" -c 'import sys; v = sys.version_info[:2]; v >= (3, 11) or sys.exit("symeq needs Python 3.11 or newer, and $(PYTHON) is %d.%d. Name another one: make PYTHON=/path/to/python3.12" % v)'
+	"$(PYTHON)" -m venv $(VENV)
+	@touch $@
+
+# The build backend comes first and pinned; --no-build-isolation then builds symeq with it and not with the newest.
+$(DEMO) $(TEST): $(VENV)/.installed-%: pyproject.toml constraints.txt | $(MADE)
+	$(INSTALL) hatchling editables
+	$(INSTALL) --no-build-isolation --editable ".[$*]"
+	@touch $@
