@@ -1,0 +1,1 @@
+"""The operators of a layer as values: SymPy expressions, matrices, changes of basis."""

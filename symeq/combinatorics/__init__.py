@@ -1,0 +1,1 @@
+"""Set partitions, their lattice, and partition diagrams."""
