@@ -1,0 +1,1 @@
+"""From a basis to the steps that evaluate it fast."""

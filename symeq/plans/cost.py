@@ -1,0 +1,104 @@
+"""What a plan costs: counts of steps, and polynomials in the sizes and the channels."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from symeq.plans.ir import AxisMap, Plan, axis_sets
+
+if TYPE_CHECKING:
+    import sympy
+
+
+@dataclass(frozen=True, slots=True)
+class PlanReport:
+    """Counts and costs of a plan, per sample of the batch; ``str()`` is the table.
+
+    The symbols are the names of the index sets (their sizes), ``c_in`` and ``c_out``.
+
+    Attributes:
+        operators: the number of weight slots.
+        contractions: tensors that the products read (x itself among them), and those on the way.
+        products: the number of matrix products.
+        broadcasts: tensors that the products add to (y itself among them), and those on the way.
+        reads: numbers read by sums.
+        multiplications: multiply-adds of the products.
+        additions: numbers added into larger tensors.
+    """
+
+    signature: str
+    operators: int
+    contractions: int
+    products: int
+    broadcasts: int
+    reads: sympy.Expr
+    multiplications: sympy.Expr
+    additions: sympy.Expr
+
+    def __str__(self) -> str:
+        rows = [
+            ("operators", self.operators, ""),
+            ("contractions", self.contractions, f"numbers read: {self.reads}"),
+            ("products", self.products, f"multiply-adds: {self.multiplications}"),
+            ("broadcasts", self.broadcasts, f"numbers added: {self.additions}"),
+        ]
+        lines = [f"plan of {self.signature}"]
+        lines += [f"  {name:<13}{count:>8}  {cost}".rstrip() for name, count, cost in rows]
+        return "\n".join(lines)
+
+
+def report(plan: Plan) -> PlanReport:
+    """Counts the steps of ``plan`` and adds up their costs.
+
+    >>> from symeq.bases.derive import derive
+    >>> from symeq.plans.lower import lower
+    >>> from symeq.plans.passes import optimize
+    >>> print(optimize(lower(derive("n n -> n"))).report())
+    plan of n n -> n
+      operators           5
+      contractions        5  numbers read: 2*c_in*n**2 + 2*c_in*n
+      products            2  multiply-adds: 3*c_in*c_out*n + 2*c_in*c_out
+      broadcasts          2  numbers added: c_out*n
+    """
+    import sympy
+
+    signature = plan.signature
+    c_in, c_out = sympy.symbols("c_in c_out", positive=True, integer=True)
+    sizes = {name: sympy.Symbol(name, positive=True, integer=True) for name in signature.index_sets}
+
+    def volume(sets: Iterable[str]) -> sympy.Expr:
+        return sympy.prod(sizes[name] for name in sets)
+
+    def touched(map_: AxisMap, sets: tuple[str, ...]) -> sympy.Expr:
+        return volume(axis_sets(map_, sets, range(map_.block_count)))
+
+    contractions, broadcasts = plan.contractions(), plan.broadcast_maps()
+    reads = sum(
+        touched(step.map, axis_sets(contractions[step.source], signature.inputs))
+        for step in plan.contracts
+        if step.map.dropped
+    )
+    multiplications = sum(
+        volume(axis_sets(contractions[mix.sources[0][0]], signature.inputs))
+        * len(mix.sources)
+        * len(mix.targets)
+        for mix in plan.mixes
+    )
+    additions = sum(
+        touched(move.map, axis_sets(broadcasts[move.target], signature.outputs))
+        for move in plan.broadcasts
+    )
+    read_directly = any(source == 0 for mix in plan.mixes for source, _ in mix.sources)
+    added_directly = 0 in plan.bias or any(t == 0 for mix in plan.mixes for t, _ in mix.targets)
+    return PlanReport(
+        signature=str(signature),
+        operators=sum(len(mix.sources) * len(mix.targets) for mix in plan.mixes),
+        contractions=len(plan.contracts) + read_directly,
+        products=len(plan.mixes),
+        broadcasts=len(plan.broadcasts) + added_directly,
+        reads=sympy.expand(c_in * reads),
+        multiplications=sympy.expand(c_in * c_out * multiplications),
+        additions=sympy.expand(c_out * additions),
+    )

@@ -1,0 +1,211 @@
+"""Plan -> Plan: the same operator with less work. Every pass keeps type, slots and meaning.
+
+``share_contractions`` and ``share_broadcasts`` do equal steps once, ``merge_mixes`` leaves one
+matrix product per level, ``chain_contractions`` computes each contraction from the cheapest one
+already there, and ``chain_broadcasts`` is the same on the adjoint: small results are added into
+larger ones, so that each full-size tensor is touched once per axis and not once per operator.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator
+
+from symeq.plans.ir import AxisMap, Broadcast, Contract, Mix, Permutation, Plan, axis_sets
+from symeq.signature import Signature
+
+
+def optimize(plan: Plan) -> Plan:
+    """All passes, in the order in which each finds what it needs."""
+    for step in (share_contractions, share_broadcasts, merge_mixes, chain_contractions, chain_broadcasts):
+        plan = step(plan)
+    return plan
+
+
+def share_contractions(plan: Plan) -> Plan:
+    """Equal contractions of the input are done once; the input itself is contraction 0."""
+    maps = plan.contractions()
+    identity = AxisMap.identity(plan.signature.order_in)
+    number = _number(maps[source] for mix in plan.mixes for source, _ in mix.sources)
+    number[identity] = 0
+    contracts = tuple(Contract(at, 0, map_) for map_, at in number.items() if at)
+    mixes = tuple(
+        Mix(tuple((number[maps[source]], p) for source, p in mix.sources), mix.targets, mix.slots)
+        for mix in plan.mixes
+    )
+    return Plan(plan.signature, contracts, mixes, plan.broadcasts, plan.bias)
+
+
+def share_broadcasts(plan: Plan) -> Plan:
+    """Equal broadcasts to the output are done once; the output itself is broadcast 0."""
+    maps = plan.broadcast_maps()
+    identity = AxisMap.identity(plan.signature.order_out)
+    used = [target for mix in plan.mixes for target, _ in mix.targets] + list(plan.bias)
+    number = _number(maps[target] for target in used)
+    number[identity] = 0
+    mixes = tuple(
+        Mix(mix.sources, tuple((number[maps[target]], p) for target, p in mix.targets), mix.slots)
+        for mix in plan.mixes
+    )
+    broadcasts = tuple(Broadcast(at, 0, map_) for map_, at in number.items() if at)
+    bias = tuple(number[maps[target]] for target in plan.bias)
+    return Plan(plan.signature, plan.contracts, mixes, broadcasts, bias)
+
+
+def merge_mixes(plan: Plan) -> Plan:
+    """One matrix product per level, that is, per number of propagating blocks of each index set.
+
+    The permutations go to the side with fewer tensors: as many copies of its tensors are made as
+    there are permutations.
+    """
+    inputs, outputs = plan.contractions(), plan.broadcast_maps()
+    levels: dict[tuple[str, ...], dict[tuple[int, Permutation, int], int]] = defaultdict(dict)
+    for mix in plan.mixes:
+        for (source, before), row in zip(mix.sources, mix.slots, strict=True):
+            for (target, after), slot in zip(mix.targets, row, strict=True):
+                # Mixing channels commutes with permuting index axes.
+                permutation = tuple(before[axis] for axis in after)
+                level = axis_sets(inputs[source], plan.signature.inputs)
+                levels[level][source, permutation, target] = slot
+    mixes = []
+    for level in sorted(levels, key=lambda level: (-len(level), level)):
+        slots = levels[level]
+        sources = sorted({s for s, _, _ in slots}, key=lambda s: inputs[s])
+        targets = sorted({t for _, _, t in slots}, key=lambda t: outputs[t])
+        permutations = sorted({p for _, p, _ in slots})
+        identity = tuple(range(len(level)))
+        if len(sources) < len(targets):
+            rows = list(itertools.product(sources, permutations))
+            table = tuple(tuple(slots[s, p, t] for t in targets) for s, p in rows)
+            mixes.append(Mix(tuple(rows), tuple((t, identity) for t in targets), table))
+        else:
+            columns = list(itertools.product(permutations, targets))
+            table = tuple(tuple(slots[s, p, t] for p, t in columns) for s in sources)
+            mixes.append(
+                Mix(tuple((s, identity) for s in sources), tuple((t, p) for p, t in columns), table)
+            )
+    return Plan(plan.signature, plan.contracts, tuple(mixes), plan.broadcasts, plan.bias)
+
+
+def chain_contractions(plan: Plan) -> Plan:
+    """Each contraction is computed from the cheapest one already there; some are added for that."""
+    maps = plan.contractions()
+    used = {source for mix in plan.mixes for source, _ in mix.sources}
+    steps = _chain({maps[at] for at in used}, _ranks(plan.signature.inputs, plan.signature))
+    number = {map_: at for at, map_ in enumerate(steps, 1)}
+    number[AxisMap.identity(plan.signature.order_in)] = 0
+    contracts = tuple(
+        Contract(number[map_], number[parent], map_.after(parent)) for map_, parent in steps.items()
+    )
+    mixes = tuple(
+        Mix(tuple((number[maps[source]], p) for source, p in mix.sources), mix.targets, mix.slots)
+        for mix in plan.mixes
+    )
+    return Plan(plan.signature, contracts, mixes, plan.broadcasts, plan.bias)
+
+
+def chain_broadcasts(plan: Plan) -> Plan:
+    """Each broadcast is added into the smallest tensor that leads on to the output."""
+    maps = plan.broadcast_maps()
+    used = {target for mix in plan.mixes for target, _ in mix.targets} | set(plan.bias)
+    steps = _chain({maps[at] for at in used}, _ranks(plan.signature.outputs, plan.signature))
+    number = {map_: at for at, map_ in enumerate(steps, 1)}
+    number[AxisMap.identity(plan.signature.order_out)] = 0
+    mixes = tuple(
+        Mix(mix.sources, tuple((number[maps[target]], p) for target, p in mix.targets), mix.slots)
+        for mix in plan.mixes
+    )
+    # Small to large: a tensor is complete before it is added into the next.
+    broadcasts = tuple(
+        Broadcast(number[map_], number[parent], map_.after(parent))
+        for map_, parent in reversed(steps.items())
+    )
+    bias = tuple(number[maps[target]] for target in plan.bias)
+    return Plan(plan.signature, plan.contracts, mixes, broadcasts, bias)
+
+
+def _number(maps: Iterable[AxisMap]) -> dict[AxisMap, int]:
+    return {map_: at for at, map_ in enumerate(sorted(set(maps)), 1)}
+
+
+def _ranks(sets: tuple[str, ...], signature: Signature) -> tuple[int, ...]:
+    """For each axis, the place of its index set: kept axes are ordered by it, then by position."""
+    return tuple(signature.index_sets.index(name) for name in sets)
+
+
+def _chain(wanted: set[AxisMap], ranks: tuple[int, ...]) -> dict[AxisMap, AxisMap]:
+    """For each wanted map, and each added on the way, its parent; larger tensors come first.
+
+    A map that drops nothing is a view of the top. Any other is a sum over one block of a tensor
+    with one axis more, or, where it has merged axes, a diagonal of one with the same blocks
+    dropped. A map that nobody wants stays if at least two are computed from it.
+    """
+    top = AxisMap.identity(len(ranks))
+    parents: dict[AxisMap, AxisMap] = {}
+    pending = sorted(wanted - {top})
+    while pending:
+        map_ = pending.pop()
+        if map_ not in parents:
+            parents[map_] = _first_parent(map_, wanted, ranks)
+            pending.append(parents[map_])
+            pending = [map_ for map_ in pending if map_ != top]
+    while lonely := _unshared(parents, wanted):
+        # The smallest first: what was computed from it is computed from its parent.
+        gone = max(lonely, key=lambda m: (len(m.dropped), m))
+        parent = parents.pop(gone)
+        parents = {map_: parent if old == gone else old for map_, old in parents.items()}
+    return {
+        map_: min(
+            (*_present(map_, parents, ranks), parents[map_], top), key=lambda p: _cost(map_, p)
+        )
+        for map_ in sorted(parents, key=lambda m: (-len(m.kept), m))
+    }
+
+
+def _first_parent(map_: AxisMap, wanted: set[AxisMap], ranks: tuple[int, ...]) -> AxisMap:
+    if not map_.dropped:
+        return AxisMap.identity(len(ranks))
+    view = next((p for p in _views(map_, ranks) if p in wanted), None)
+    return view or next(_sums(map_, ranks))
+
+
+def _unshared(parents: dict[AxisMap, AxisMap], wanted: set[AxisMap]) -> list[AxisMap]:
+    children = Counter(parents.values())
+    return [map_ for map_ in parents if map_ not in wanted and children[map_] < 2]
+
+
+def _present(
+    map_: AxisMap, parents: dict[AxisMap, AxisMap], ranks: tuple[int, ...]
+) -> Iterator[AxisMap]:
+    return (p for p in itertools.chain(_views(map_, ranks), _sums(map_, ranks)) if p in parents)
+
+
+def _cost(map_: AxisMap, parent: AxisMap) -> int:
+    """The number of index axes that are read; a view reads nothing."""
+    step = map_.after(parent)
+    return step.block_count if step.dropped else 0
+
+
+def _views(map_: AxisMap, ranks: tuple[int, ...]) -> Iterator[AxisMap]:
+    """The maps that ``map_`` is a diagonal of, with the last axis of one kept block set apart."""
+    for block in map_.kept:
+        axes = map_.axes(block)
+        if len(axes) > 1:
+            apart = list(map_.blocks)
+            apart[axes[-1]] = map_.block_count
+            yield _canonical(tuple(apart), (*map_.kept, map_.block_count), ranks)
+
+
+def _sums(map_: AxisMap, ranks: tuple[int, ...]) -> Iterator[AxisMap]:
+    """The maps that ``map_`` is a sum of over one block."""
+    for block in map_.dropped:
+        yield _canonical(map_.blocks, (*map_.kept, block), ranks)
+
+
+def _canonical(blocks: tuple[int, ...], kept: tuple[int, ...], ranks: tuple[int, ...]) -> AxisMap:
+    """Blocks numbered by first appearance, kept axes by index set and first position."""
+    labels: dict[int, int] = {}
+    numbered = tuple(labels.setdefault(block, len(labels)) for block in blocks)
+    order = sorted((ranks[blocks.index(block)], blocks.index(block), labels[block]) for block in kept)
+    return AxisMap(numbered, tuple(label for _, _, label in order))
