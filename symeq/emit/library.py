@@ -1,0 +1,121 @@
+"""RenderedModule -> files: the one room that writes them, and the list of the committed library."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import tempfile
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from symeq.emit.render import RenderedModule, render_package, untouched
+from symeq.errors import OutputError
+from symeq.signature import Signature
+
+COMMITTED: tuple[Signature, ...] = (
+    *(Signature.from_orders(k, m - k) for m in range(1, 6) for k in range(m, -1, -1)),
+    Signature.from_orders(3, 3),
+    *(Signature.parse(text) for text in ("u i -> u i", "u i -> u", "u i -> i", "u i -> ")),
+)
+"""The signatures of ``symeq_layers``, by total order."""
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """A file that is not what the templates would write: its path, and the unified diff."""
+
+    path: Path
+    diff: str
+
+
+def write(module: RenderedModule, folder: Path, force: bool = False) -> Path:
+    """Writes ``module`` into ``folder`` (made if it is missing) and returns the file's path.
+
+    The text is written aside and renamed, so that an interrupted write leaves what was there.
+
+    Raises:
+        OutputError: the folder is a file or cannot be written to, or the file has been edited by
+            hand since it was emitted (or was never emitted) and ``force`` is not given.
+    """
+    path = folder / module.file_name
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if path.exists() and not force:
+            _refuse_edited(path, module.text)
+        _replace(path, module.text)
+    except OutputError:
+        raise
+    except (FileExistsError, NotADirectoryError) as error:
+        raise OutputError(folder, "is a file, expected a folder", "Name another place with --out.") from error
+    except IsADirectoryError as error:
+        raise OutputError(path, "is a folder, expected a file", "Move it, or name another --out.") from error
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise OutputError(path, f"cannot be written ({reason})", "Name another place with --out.") from error
+    return path
+
+
+def write_library(modules: Iterable[RenderedModule], folder: Path, force: bool = False) -> list[Path]:
+    """Writes the package of ``modules``: each, and an ``__init__`` that imports their classes."""
+    listed = list(modules)
+    return [write(module, folder, force) for module in (*listed, render_package(listed))]
+
+
+def check(modules: Iterable[RenderedModule], folder: Path) -> list[Difference]:
+    """What differs between the files in ``folder`` and ``modules``; nothing is written."""
+    return [found for module in modules if (found := _difference(module, folder)) is not None]
+
+
+def check_library(modules: Iterable[RenderedModule], folder: Path) -> list[Difference]:
+    """As ``check``, for a whole package: files that no module of it owns are differences too."""
+    listed = list(modules)
+    package = [*listed, render_package(listed)]
+    owned = {module.file_name for module in package}
+    strangers = sorted(path for path in folder.glob("*.py") if path.name not in owned)
+    extra = [Difference(path, f"{path} is no part of the library; remove it.\n") for path in strangers]
+    return check(package, folder) + extra
+
+
+def _difference(module: RenderedModule, folder: Path) -> Difference | None:
+    path = folder / module.file_name
+    try:
+        found = path.read_text(encoding="utf-8") if path.exists() else ""
+    except (OSError, UnicodeDecodeError) as error:
+        raise OutputError(path, f"cannot be read ({error})", "Remove it, and generate it again.") from error
+    if found == module.text:
+        return None
+    return Difference(path, "".join(_diff(found, module.text, path)))
+
+
+def _diff(found: str, wanted: str, path: Path) -> Iterator[str]:
+    return difflib.unified_diff(
+        found.splitlines(keepends=True), wanted.splitlines(keepends=True), str(path), "what is emitted now"
+    )
+
+
+def _refuse_edited(path: Path, wanted: str) -> None:
+    try:
+        found = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        found = ""
+    if found != wanted and not untouched(found):
+        raise OutputError(
+            path,
+            "holds something that was not emitted, or was edited since",
+            "Move it away, or overwrite it with --force.",
+        )
+
+
+def _replace(path: Path, text: str) -> None:
+    handle, aside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
+            file.write(text)
+        umask = os.umask(0)
+        os.umask(umask)
+        os.chmod(aside, 0o666 & ~umask)  # mkstemp is for secrets; an emitted module is none
+        os.replace(aside, path)
+    except BaseException:
+        Path(aside).unlink(missing_ok=True)
+        raise

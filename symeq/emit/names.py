@@ -1,0 +1,75 @@
+"""Class and module names of emitted layers."""
+
+from __future__ import annotations
+
+import builtins
+import re
+
+from symeq.errors import OptionError
+from symeq.signature import EmitOptions, Signature
+
+# Names that the emitted text uses itself.
+_TAKEN = {"torch", "nn", "Tensor"} | set(dir(builtins))
+
+
+def class_name(signature: Signature, options: EmitOptions) -> str:
+    """The name of the class: the one asked for, or one that tells the signature.
+
+    >>> class_name(Signature.parse("n n -> n"), EmitOptions())
+    'Equivariant2to1'
+    >>> class_name(Signature.parse("u i -> u"), EmitOptions(layout="channels-first"))
+    'EquivariantUItoUChannelsFirst'
+
+    Raises:
+        OptionError: the name asked for would hide one that the emitted text uses.
+    """
+    if options.class_name is not None:
+        if options.class_name in _TAKEN or options.class_name.startswith("_"):
+            raise OptionError(
+                "class_name", options.class_name, "a public name that hides no builtin, torch, nn or Tensor"
+            )
+        return options.class_name
+    kind, orders = _parts(signature)
+    inputs, outputs = (
+        side if isinstance(side, str) else "".join(name[0].upper() + name[1:] for name in side)
+        for side in orders
+    )
+    body = f"{inputs}to{outputs}" if kind == "Equivariant" else inputs + outputs
+    suffix = "ChannelsFirst" if options.layout == "channels-first" else ""
+    return f"{kind}{body}{suffix}"
+
+
+def module_name(signature: Signature, options: EmitOptions) -> str:
+    """The name of the file, without ``.py``.
+
+    >>> module_name(Signature.parse("n n -> "), EmitOptions())
+    'invariant_2'
+    >>> module_name(Signature.parse("u i -> u"), EmitOptions())
+    'equivariant_u_i_to_u'
+    """
+    if options.class_name is not None:
+        return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", class_name(signature, options)).lower()
+    kind, orders = _parts(signature)
+    inputs, outputs = (side if isinstance(side, str) else "_".join(side) for side in orders)
+    if kind == "Equivariant":
+        body = f"{inputs}to{outputs}" if isinstance(orders[0], str) else f"{inputs}_to_{outputs}"
+    else:
+        body = inputs + outputs
+    suffix = "_channels_first" if options.layout == "channels-first" else ""
+    return f"{kind.lower()}_{body}{suffix}"
+
+
+def _parts(signature: Signature) -> tuple[str, tuple[str | tuple[str, ...], str | tuple[str, ...]]]:
+    """Kind of layer, and either side: its order over the one index set n, or its index sets."""
+    if not signature.outputs:
+        kind = "Invariant"
+    else:
+        kind = "Equivariant" if signature.inputs else "Broadcast"
+    plain = set(signature.positions) <= {"n"}
+    if not plain:
+        return kind, (signature.inputs, signature.outputs)
+    if kind == "Invariant":
+        return kind, (str(signature.order_in), "")
+    if kind == "Broadcast":
+        return kind, ("", str(signature.order_out))
+    return kind, (str(signature.order_in), str(signature.order_out))

@@ -1,0 +1,75 @@
+"""Emitted modules in memory: ``symeq.layers.<name>`` is emitted when it is imported.
+
+The name spells the signature and the options, so that a pickle made in one process is read in
+another: whatever unpickles the class imports its module, and so emits it again.
+"""
+
+from __future__ import annotations
+
+import importlib
+import linecache
+import sys
+from collections.abc import Sequence
+from importlib.abc import Loader, MetaPathFinder
+from importlib.machinery import ModuleSpec
+from types import ModuleType
+from typing import TYPE_CHECKING
+
+from symeq import pipeline
+from symeq.signature import EmitOptions, Layout, Signature, Spec
+
+if TYPE_CHECKING:
+    from torch import nn
+
+__path__: list[str] = []  # a package, so that the import system looks for modules inside
+
+
+def layer(spec: Spec, class_name: str | None = None, layout: Layout = "channels-last") -> type[nn.Module]:
+    """The layer's class, emitted and loaded in memory.
+
+    Returns:
+        A subclass of ``torch.nn.Module``: ``Layer(in_channels, out_channels, bias=True,
+        basis="diagram", normalization="mean", device=None, dtype=None)``. It can be pickled and
+        copied, and its tracebacks show the emitted source. The same arguments give the same class.
+
+    Raises:
+        SignatureError, OptionError, TooLargeError: ``spec`` or an option cannot be used.
+    """
+    name = _encode(Signature.of(spec), EmitOptions(layout, class_name))
+    module = importlib.import_module(f"{__name__}.{name}")
+    found: type[nn.Module] = getattr(module, module.EMITTED)
+    return found
+
+
+def _encode(signature: Signature, options: EmitOptions) -> str:
+    words = "|".join((str(signature), options.layout, options.class_name or ""))
+    return f"layer_{words.encode().hex()}"
+
+
+def _decode(name: str) -> tuple[Signature, EmitOptions]:
+    signature, layout, class_name = bytes.fromhex(name.removeprefix("layer_")).decode().split("|")
+    return Signature.parse(signature), EmitOptions(layout, class_name or None)  # type: ignore[arg-type]  # checked there
+
+
+class _Emitter(MetaPathFinder, Loader):
+    """Finds and loads modules whose names are encoded signatures."""
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        parent, _, name = fullname.rpartition(".")
+        if parent != __name__ or not name.startswith("layer_"):
+            return None
+        return ModuleSpec(fullname, self)
+
+    def exec_module(self, module: ModuleType) -> None:
+        rendered = pipeline.emit(*_decode(module.__name__.rpartition(".")[2]))
+        # A name with a suffix that no folder has: tracebacks ask linecache, which has the lines.
+        path = f"{module.__name__}/{rendered.file_name}"
+        linecache.cache[path] = (len(rendered.text), None, rendered.text.splitlines(keepends=True), path)
+        module.__file__ = path
+        module.EMITTED = rendered.class_name  # type: ignore[attr-defined]  # a module made here
+        exec(compile(rendered.text, path, "exec"), module.__dict__)
+
+
+sys.meta_path.append(_Emitter())

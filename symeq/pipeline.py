@@ -1,0 +1,88 @@
+"""The stage map: signature -> basis -> plan -> source -> layer, one call per stage.
+
+- ``Signature.of(spec)``: what the user said
+- ``derive(spec, kind)``: the operators, lazily (``symeq.bases``)
+- ``optimize(lower(basis))``: contractions, products, broadcasts (``symeq.plans``)
+- ``render(view(plan, options))``: the text of a standalone module (``symeq.emit``)
+- ``write(module, folder)``: the file (``symeq.emit.library``)
+- ``verify(file)``: the values against the definition (``symeq.verification``)
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from symeq.bases.derive import derive
+from symeq.combinatorics.partitions import count
+from symeq.errors import TooLargeError
+from symeq.plans.ir import Plan
+from symeq.plans.lower import lower
+from symeq.plans.passes import optimize
+from symeq.signature import EmitOptions, Layout, Signature, Spec
+
+if TYPE_CHECKING:
+    from symeq.emit.library import Difference
+    from symeq.emit.render import RenderedModule
+
+MOST_OPERATORS = 1_000_000
+"""Above, a plan is refused: each operator has weights, and a name in the slot order."""
+
+
+def plan(spec: Spec) -> Plan:
+    """The optimised plan of a layer.
+
+    Raises:
+        SignatureError: ``spec`` is none.
+        TooLargeError: more than ``MOST_OPERATORS`` operators; the message says how many.
+    """
+    signature = Signature.of(spec)
+    operators = count(signature.positions)
+    if operators > MOST_OPERATORS:
+        raise TooLargeError(
+            f"number of operators of {signature}",
+            operators,
+            MOST_OPERATORS,
+            "Choose lower orders; `symeq count` still gives exact dimensions.",
+        )
+    return optimize(lower(derive(signature, "diagram")))
+
+
+def emit(spec: Spec, options: EmitOptions | None = None) -> RenderedModule:
+    """The text of the layer's standalone module."""
+    from symeq.emit.printer import view  # loads jinja2, which `import symeq` must not
+    from symeq.emit.render import render
+
+    return render(view(plan(spec), options or EmitOptions()))
+
+
+def generate(
+    spec: Spec,
+    out: str | Path,
+    class_name: str | None = None,
+    layout: Layout = "channels-last",
+    force: bool = False,
+) -> Path:
+    """Writes the layer's standalone module into the folder ``out`` and returns the file's path.
+
+    Raises:
+        SignatureError, OptionError, TooLargeError: ``spec`` or an option cannot be used.
+        OutputError: the file cannot be written, or holds something edited by hand (see ``force``).
+    """
+    from symeq.emit.library import write
+
+    return write(emit(spec, EmitOptions(layout, class_name)), Path(out), force)
+
+
+def generate_library(out: str | Path, force: bool = False) -> list[Path]:
+    """Writes the whole package of committed layers into the folder ``out``."""
+    from symeq.emit.library import COMMITTED, write_library
+
+    return write_library([emit(signature) for signature in COMMITTED], Path(out), force)
+
+
+def check_library(out: str | Path) -> list[Difference]:
+    """What differs between the package in ``out`` and what would be written now."""
+    from symeq.emit.library import COMMITTED, check_library
+
+    return check_library([emit(signature) for signature in COMMITTED], Path(out))
