@@ -1,0 +1,681 @@
+"""Equivariant3to3: every linear map ``n n n -> n n n`` that commutes with permutations.
+
+203 operators from 22 contractions, 4 matrix products and 22 broadcasts. In the remarks of the
+forward pass [0 1] is a block of axes that remains as one axis, and (2) a block that is summed
+on the way in or copied along on the way out; beside BASIS, axes of one block have one letter.
+
+Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
+    symeq generate "n n n -> n n n" --out DIR
+plan:     sha256 501f3d411d2c9d60de49343ad3d6d15bdced82d429d4598b3389da94f316aaeb
+template: sha256 8edc19619cfb10c12c9919ac461434b6808a29b61797fb2e2d2f5b049e633a15
+content:  sha256 51cfb1a81353aa51cc300f08161cec412851df6c549e9efa0e2ee76ae3820477 (with zeros here)
+"""
+
+import torch
+from torch import Tensor, nn
+
+POSITIONS = ('n', 'n', 'n', 'n', 'n', 'n')  # the index set of every axis, inputs first
+
+# The literals of each level: sources are contractions (for each input axis its block, numbered
+# within its index set; the first axis of each block that remains), targets are broadcasts (for
+# each output axis the place of its block among those of the source, or above them its own number).
+LEVELS = (
+    (  # propagating blocks: 3 of n
+        (
+            ((0, 1, 2), (0, 1, 2)),
+        ),
+        (3,),
+        (
+            (0, 1, 2),
+        ),
+    ),
+    (  # propagating blocks: 2 of n
+        (
+            ((0, 0, 1), (0, 2)),
+            ((0, 1, 0), (0, 1)),
+            ((0, 1, 1), (0, 1)),
+            ((0, 1, 2), (0, 1)),
+            ((0, 1, 2), (0, 2)),
+            ((0, 1, 2), (1, 2)),
+        ),
+        (2,),
+        (
+            (0, 0, 1),
+            (0, 1, 0),
+            (0, 1, 1),
+            (0, 1, 2),
+            (0, 2, 1),
+            (2, 0, 1),
+        ),
+    ),
+    (  # propagating blocks: 1 of n
+        (
+            ((0, 0, 0), (0,)),
+            ((0, 0, 1), (0,)),
+            ((0, 0, 1), (2,)),
+            ((0, 1, 0), (0,)),
+            ((0, 1, 0), (1,)),
+            ((0, 1, 1), (0,)),
+            ((0, 1, 1), (1,)),
+            ((0, 1, 2), (0,)),
+            ((0, 1, 2), (1,)),
+            ((0, 1, 2), (2,)),
+        ),
+        (1,),
+        (
+            (0, 0, 0),
+            (0, 0, 1),
+            (1, 1, 0),
+            (0, 1, 0),
+            (1, 0, 1),
+            (0, 1, 1),
+            (1, 0, 0),
+            (0, 1, 2),
+            (1, 0, 2),
+            (1, 2, 0),
+        ),
+    ),
+    (  # propagating blocks: 0 of n
+        (
+            ((0, 0, 0), ()),
+            ((0, 0, 1), ()),
+            ((0, 1, 0), ()),
+            ((0, 1, 1), ()),
+            ((0, 1, 2), ()),
+        ),
+        (),
+        (
+            (0, 0, 0),
+            (0, 0, 1),
+            (0, 1, 0),
+            (0, 1, 1),
+            (0, 1, 2),
+        ),
+    ),
+)
+
+
+def _set_partitions(sets: tuple[str, ...]) -> tuple[tuple[int, ...], ...]:
+    """All set partitions of axes whose blocks do not mix index sets, in lexicographic order."""
+    strings: list[tuple[int, ...]] = [()]
+    for name in sets:
+        strings = [
+            (*string, block)
+            for string in strings
+            for block in sorted({b for b, s in zip(string, sets) if s == name} | {len(set(string))})
+        ]
+    return tuple(strings)
+
+
+def _completions(axes: int) -> list[list[int]]:
+    """In how many ways r more axes can be placed when there are b blocks: [r][b]."""
+    rows = [[1] * (axes + 1)]
+    for _ in range(axes):
+        rows.append([b * rows[-1][b] + rows[-1][b + 1] for b in range(len(rows[-1]) - 1)])
+    return rows
+
+
+_COMPLETIONS = _completions(len(POSITIONS))
+
+
+def _rank(strings: Tensor, sets: tuple[str, ...]) -> Tensor:
+    """The slots of set partitions, ``(..., axes)``, whose blocks are numbered within their index set."""
+    rank = torch.zeros_like(strings[..., 0])
+    blocks = {name: torch.zeros_like(rank) for name in sets}
+    rest = {name: sets.count(name) for name in sets}
+    for axis, name in enumerate(sets):
+        rest[name] -= 1
+        ways = torch.ones_like(rank)
+        for s in blocks:
+            ways = ways * torch.tensor(_COMPLETIONS[rest[s]], device="cpu")[blocks[s]]
+        rank += strings[..., axis] * ways
+        blocks[name] = torch.maximum(blocks[name], strings[..., axis] + 1)
+    return rank
+
+
+def _permutations(group_sizes: tuple[int, ...]) -> tuple[tuple[int, ...], ...]:
+    """The permutations that keep each group of consecutive axes, in lexicographic order."""
+    group = [at for at, size in enumerate(group_sizes) for _ in range(size)]
+    partial: list[tuple[int, ...]] = [()]
+    for place in group:
+        axes = [axis for axis, other in enumerate(group) if other == place]
+        partial = [(*before, axis) for before in partial for axis in axes if axis not in before]
+    return tuple(partial)
+
+
+def _level_slots(sources, group_sizes, targets) -> Tensor:
+    """The weight slots of a level by source, permutation and target, flattened."""
+    k, kept = 3, sum(group_sizes)
+    labels = torch.tensor([label for label, _ in sources], dtype=torch.long, device="cpu").view(-1, 1, 1, k)
+    # One column more, so that a level without propagating blocks has something to look up.
+    axes = torch.tensor([(*first, 0) for _, first in sources], device="cpu")
+    padded = torch.cat((labels[:, 0, 0, :], torch.zeros(len(sources), 1, dtype=torch.long, device="cpu")), 1)
+    orders = torch.tensor([(*p, kept) for p in _permutations(group_sizes)], device="cpu")
+    propagating = padded.gather(1, axes)[:, orders]  # (sources, permutations, kept + 1)
+    outputs = []
+    for axis, name in enumerate(POSITIONS[k:]):
+        code = torch.tensor([target[axis] for target in targets], device="cpu")
+        inputs = [at for at in range(k) if POSITIONS[at] == name]
+        blocks = labels[..., inputs].amax(-1) + 1 if inputs else torch.zeros_like(labels[..., :1].sum(-1))
+        carried = propagating[:, :, code.clamp(max=kept)]
+        outputs.append(torch.where(code < kept, carried, blocks + code - kept))
+    shape = (len(sources), len(orders), len(targets))
+    columns = [labels[..., at].expand(shape) for at in range(k)] + [o.expand(shape) for o in outputs]
+    return _rank(torch.stack(columns, -1), POSITIONS).flatten()
+
+
+def _local_strings(sets: tuple[str, ...]) -> Tensor:
+    """All set partitions in order of slots, ``(slots, axes)``, blocks numbered within their index set."""
+    strings = torch.zeros(1, 0, dtype=torch.long, device="cpu")
+    blocks = {name: torch.zeros(1, dtype=torch.long, device="cpu") for name in sets}
+    for name in sets:
+        options = blocks[name] + 1
+        new = _count_up(options)
+        strings = torch.cat((strings.repeat_interleave(options, 0), new.unsqueeze(1)), 1)
+        blocks = {s: b.repeat_interleave(options) for s, b in blocks.items()}
+        blocks[name] = torch.maximum(blocks[name], new + 1)
+    return strings
+
+
+def _count_up(options: Tensor) -> Tensor:
+    """0, 1, ..., options[0] - 1, 0, 1, ..., options[1] - 1, and so on."""
+    start = (options.cumsum(0) - options).repeat_interleave(options)
+    return torch.arange(len(start), device="cpu") - start
+
+
+def _merges(sets: tuple[str, ...]) -> list[tuple[Tensor, Tensor]]:
+    """The steps from orbit to diagram weights, as pairs (targets, sources): target -= source.
+
+    An operator whose block must differ from the earlier blocks of its index set is the one in
+    which it need not, less those in which it is merged with one of them. This is undone for the
+    blocks that begin at the last axis first.
+    """
+    strings = _local_strings(sets)
+    steps = []
+    for axis in reversed(range(len(sets))):
+        alike = [a for a, name in enumerate(sets) if name == sets[axis]]
+        if axis == alike[0]:
+            continue
+        earlier = strings[:, [a for a in alike if a < axis]].amax(1) + 1
+        opening = (strings[:, axis] == earlier).nonzero().squeeze(1)
+        source = opening.repeat_interleave(earlier[opening])
+        into = _count_up(earlier[opening]).unsqueeze(1)
+        merged, opened = strings[source], strings[source, axis].unsqueeze(1)
+        blocks = merged[:, alike]
+        merged[:, alike] = torch.where(blocks == opened, into, blocks - (blocks > opened).long())
+        steps.append((_rank(merged, sets), source))
+    return steps
+
+
+SLOTS = torch.cat([_level_slots(*level) for level in LEVELS])
+PERMUTATIONS_3 = _permutations((3,))
+PERMUTATIONS_2 = _permutations((2,))
+
+
+def _packed(merges: list[tuple[Tensor, Tensor]]) -> Tensor:
+    """Targets and sources of all steps, one after another: ``(2, pairs)``."""
+    if not merges:
+        return torch.zeros(2, 0, dtype=torch.long, device="cpu")
+    return torch.stack([torch.cat(side) for side in zip(*merges)])
+
+
+def _to_diagram(weight: Tensor, merges: Tensor, steps: list[int]) -> Tensor:
+    """Orbit weights as diagram weights: the Moebius transform of the partition lattice."""
+    targets, sources = merges.to(weight.device).unbind()
+    for target, source in zip(targets.split(steps), sources.split(steps)):
+        weight = weight.index_add(0, target, weight.index_select(0, source), alpha=-1)
+    return weight
+
+
+def _input_only_blocks(
+    strings: tuple[tuple[int, ...], ...], inputs: tuple[str, ...], outputs: tuple[str, ...]
+) -> Tensor:
+    """For each index set of the inputs and each slot, how many of its blocks hold inputs only."""
+    k = len(inputs)
+    counts = [
+        [len({b for b, s in zip(string, inputs) if s == name} - set(string[k:])) for string in strings]
+        for name in dict.fromkeys(inputs)
+    ]
+    return torch.tensor(counts, dtype=torch.long, device="cpu").view(len(counts), len(strings))
+
+
+def _wide(dtype: torch.dtype) -> torch.dtype:
+    """The dtype of sums over index axes."""
+    return torch.float32 if dtype in (torch.float16, torch.bfloat16) else dtype
+
+
+def _zero_padding(x: Tensor, masks: tuple[Tensor | None, ...]) -> Tensor:
+    """The tensor with exact zeros wherever the mask of some index axis says padding; None: all real."""
+    real = None
+    for axis, mask in enumerate(masks):
+        if mask is not None:
+            shape = (*mask.shape[:-1], *[1] * axis, mask.shape[-1], *[1] * (len(masks) - axis))
+            real = mask.reshape(shape) if real is None else real & mask.reshape(shape)
+    return x if real is None else x.masked_fill(~real, 0)
+
+
+def _diagonal(x: Tensor, blocks: tuple[int, ...]) -> Tensor:
+    """The view of x whose index axes are the blocks: its entries with equal indices in each block."""
+    axes = list(blocks)
+    for block in blocks:
+        while axes.count(block) > 1:
+            first, end = axes.index(block), -len(axes) - 1
+            second = axes.index(block, first + 1)
+            x = x.diagonal(dim1=end + first, dim2=end + second).movedim(-1, end + first + 1)
+            del axes[second]
+    return x
+
+
+def _sum(x: Tensor, dims: tuple[int, ...], *scales: Tensor | float | None) -> Tensor:
+    """The sum over index axes, float32 at least, times the normaliser of each."""
+    total = x.sum(dims, dtype=_wide(x.dtype))
+    for scale in scales:
+        if scale is not None:
+            total = total * _aligned(scale, total)
+    return total
+
+
+def _aligned(scale: Tensor | float, x: Tensor) -> Tensor | float:
+    """A number per sample, shaped so that it multiplies every entry of the sample's x."""
+    if isinstance(scale, Tensor):
+        return scale.reshape(*scale.shape, *[1] * (x.dim() - scale.dim()))
+    return scale
+
+
+def _permuted_sum(z: Tensor, permutations: tuple[tuple[int, ...], ...]) -> Tensor:
+    """The sum of the pieces of z along the channels, the index axes of each in another order."""
+    pieces = z.chunk(len(permutations), -1)
+    total = pieces[0] + _transposed(pieces[1], permutations[1])
+    for piece, permutation in zip(pieces[2:], permutations[2:]):
+        total += _transposed(piece, permutation)
+    return total
+
+
+def _transposed(x: Tensor, permutation: tuple[int, ...]) -> Tensor:
+    """The view of x with index axis q taken from index axis permutation[q]; the channels stay last."""
+    c = len(permutation)
+    return x.movedim([axis - c - 1 for axis in permutation], [axis - c - 1 for axis in range(c)])
+
+
+def _mix(
+    features: list[Tensor] | tuple[Tensor, ...],
+    terms: list[tuple[Tensor | None, Tensor]],
+    start: int,
+    rows: int,
+    columns: int,
+    dtype: torch.dtype,
+) -> Tensor:
+    """One product over the channels: features side by side, times the weights of one level."""
+    stacked = torch.cat([x.to(dtype) for x in features], -1) if len(features) > 1 else features[0].to(dtype)
+    total = None
+    for factor, weight in terms:
+        matrix = weight[start : start + rows * columns].unflatten(0, (rows, columns)).transpose(1, 2)
+        z = stacked @ matrix.reshape(rows * weight.shape[1], columns * weight.shape[2]).to(dtype)
+        if factor is not None:
+            z = z * _aligned(factor, z)
+        total = z if total is None else total + z
+    return total
+
+
+class Equivariant3to3(nn.Module):
+    """The general permutation-equivariant linear layer ``n n n -> n n n``.
+
+    y = sum over slots of B_slot(x) @ weight[slot], plus the bias operators; the operators B are
+    the 203 of BASIS, all there are (Maron, Ben-Hamu, Shamir and Lipman 2019, arXiv:1812.09902).
+
+    Args:
+        in_channels: channels of x, at least 1.
+        out_channels: channels of y, at least 1.
+        bias: whether there is one.
+        basis: "diagram" (blocks of a set partition may take equal indices) or "orbit" (they may
+            not). Both span the same layers; weights of one kind mean something else in the other.
+        normalization: the operator of a slot is multiplied, for each of its blocks that hold
+            inputs only, by 1 ("sum"), 1/n ("mean") or 1/sqrt(n) ("sqrt"); n is the size of the
+            block's index set or, under a mask, the sample's own count of real nodes.
+        device, dtype: of the parameters.
+
+    Shapes:
+        x: ``(*batch, n, n, n, in_channels)``, any number of batch axes.
+        y: ``(*batch, n, n, n, out_channels)``.
+        weight: ``(203, in_channels, out_channels)``, slots as in BASIS.
+        bias: ``(5, out_channels)``, slots as in BIAS_BASIS; never normalised.
+    """
+
+    SIGNATURE = "n n n -> n n n"
+    LAYOUT = "channels-last"
+    INDEX_SETS = ('n',)
+    INPUTS = ('n', 'n', 'n')
+    OUTPUTS = ('n', 'n', 'n')
+    # Restricted growth strings over the axes, inputs first. Slot order is the checkpoint format.
+    BASIS = _set_partitions(POSITIONS)
+    BIAS_BASIS = _set_partitions(POSITIONS[3:])
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        bias: bool = True,
+        basis: str = "diagram",
+        normalization: str = "mean",
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+    ) -> None:
+        super().__init__()
+        for name, channels in (("in_channels", in_channels), ("out_channels", out_channels)):
+            if isinstance(channels, bool) or not isinstance(channels, int) or channels < 1:
+                raise ValueError(f"{name} must be an integer >= 1, got {channels!r}")
+        if basis not in ("diagram", "orbit"):
+            raise ValueError(f'basis must be "diagram" or "orbit", got {basis!r}')
+        if normalization not in ("sum", "mean", "sqrt"):
+            raise ValueError(f'normalization must be "sum", "mean" or "sqrt", got {normalization!r}')
+        self.in_channels = in_channels
+        self.out_channels = out_channels
+        self.basis = basis
+        self.normalization = normalization
+        self.weight = nn.Parameter(
+            torch.empty(len(self.BASIS), in_channels, out_channels, device=device, dtype=dtype)
+        )
+        if bias:
+            self.bias = nn.Parameter(
+                torch.empty(len(self.BIAS_BASIS), out_channels, device=device, dtype=dtype)
+            )
+        else:
+            self.register_parameter("bias", None)
+        self._make_tables()
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Draw the weights and set the bias to zero.
+
+        For independent inputs of variance 1 and normalization "sqrt", the outputs at pairwise
+        distinct indices have variance 1 in the mean over the weights, whatever n. Only
+        77 of the 203 operators reach such an entry (those with every output axis in a block of
+        its own), each with variance 1 once normalised, hence weights of variance
+        1 / (77 in_channels). In the orbit basis an operator whose summed indices must avoid others
+        has fewer terms than n to the power of its sums, and may have none. There 0.8 is shared by
+        the operators that have them all at every n, and 0.6 by the others, so that the variance
+        lies between 0.8 and 1.4.
+        """
+        with torch.no_grad():
+            bound = (3 / (77 * self.in_channels)) ** 0.5  # a uniform variable has variance bound^2 / 3
+            self.weight.uniform_(-bound, bound)
+            if self.basis == "orbit":
+                self.weight.mul_(self._spread().to(self.weight).view(-1, 1, 1))
+            if self.bias is not None:
+                self.bias.zero_()
+
+    def forward(
+        self,
+        x: Tensor,
+        mask: Tensor | dict[str, Tensor] | None = None,
+        sizes: dict[str, int] | None = None,
+    ) -> Tensor:
+        """The layer's output, zero at padded entries.
+
+        Args:
+            x: ``(*batch, n, n, n, in_channels)``.
+            mask: True for real nodes, bool, ``(*batch, n)`` or ``(n,)`` for all samples; with
+                several index sets a dict from name to mask. Padded entries of x are replaced by
+                zero, whatever they are.
+            sizes: the size of every index set that no input axis has; for others it must agree.
+
+        Returns:
+            ``(*batch, n, n, n, out_channels)``, in the dtype of x or, under autocast, autocast's.
+
+        Raises:
+            ValueError: a shape, mask or size that does not fit.
+            TypeError: a dtype that does not fit.
+        """
+        if not isinstance(x, Tensor):
+            raise TypeError(f"x must be a tensor, got {type(x).__name__}")
+        kind = x.device.type
+        autocast = torch.amp.is_autocast_available(kind) and torch.is_autocast_enabled(kind)
+        if not (x.is_floating_point() if autocast else x.dtype == self.weight.dtype):
+            raise TypeError(f"x has dtype {x.dtype}, expected {self.weight.dtype}, the dtype of the weights")
+        sizes = self._sizes(x, sizes)
+        masks = self._masks(x, mask, sizes)
+        if autocast:
+            # Sums stay in float32 until they are mixed: products choose their dtype themselves.
+            dtype = x.dtype if x.dtype == torch.float64 else torch.get_autocast_dtype(kind)
+            with torch.autocast(kind, enabled=False):
+                return self._compute(x, masks, sizes, dtype)
+        return self._compute(x, masks, sizes, x.dtype)
+
+    def _compute(
+        self, x: Tensor, masks: dict[str, Tensor], sizes: dict[str, int], dtype: torch.dtype
+    ) -> Tensor:
+        wide = _wide(dtype)
+        x = _zero_padding(x, (masks.get("n"),) * 3)
+        scale = self._scale(masks, sizes, wide)
+        terms = self._terms(scale, wide)
+        if self.basis == "orbit":
+            scale = dict.fromkeys(scale)  # the weights carry it already
+
+        # Contract: diagonals of blocks, sums over blocks that hold inputs only.
+        c1 = _diagonal(x, (0, 0, 1))  # [0 1] [2]
+        c2 = _diagonal(x, (0, 1, 0))  # [0 2] [1]
+        c3 = _diagonal(x, (0, 1, 1))  # [0] [1 2]
+        c4 = _sum(x, (-2,), scale["n"])  # [0] [1] (2)
+        c5 = _sum(x, (-3,), scale["n"])  # [0] (1) [2]
+        c6 = _sum(x, (-4,), scale["n"])  # (0) [1] [2]
+        c7 = _diagonal(c1, (0, 0))  # [0 1 2]
+        c8 = _diagonal(c4, (0, 0))  # [0 1] (2)
+        c9 = _sum(c1, (-3,), scale["n"])  # (0 1) [2]
+        c10 = _diagonal(c5, (0, 0))  # [0 2] (1)
+        c11 = _sum(c2, (-3,), scale["n"])  # (0 2) [1]
+        c12 = _sum(c3, (-2,), scale["n"])  # [0] (1 2)
+        c13 = _diagonal(c6, (0, 0))  # (0) [1 2]
+        c14 = _sum(c4, (-2,), scale["n"])  # [0] (1) (2)
+        c15 = _sum(c4, (-3,), scale["n"])  # (0) [1] (2)
+        c16 = _sum(c5, (-3,), scale["n"])  # (0) (1) [2]
+        c17 = _sum(c7, (-2,), scale["n"])  # (0 1 2)
+        c18 = _sum(c8, (-2,), scale["n"])  # (0 1) (2)
+        c19 = _sum(c10, (-2,), scale["n"])  # (0 2) (1)
+        c20 = _sum(c12, (-2,), scale["n"])  # (0) (1 2)
+        c21 = _sum(c14, (-2,), scale["n"])  # (0) (1) (2)
+
+        # Mix: one product over the channels for each number of propagating blocks.
+        z3 = _mix((x,), terms, 0, 1, 6, dtype).to(wide)  # propagating blocks: 3 of n
+        y = _permuted_sum(z3, PERMUTATIONS_3)
+        z2 = _mix((c1, c2, c3, c4, c5, c6), terms, 6, 6, 12, wide)  # propagating blocks: 2 of n
+        z2 = _permuted_sum(z2, PERMUTATIONS_2)
+        # [0 1] [2], [0 2] [1], [0] [1 2], [0] [1] (2), [0] (1) [2], (0) [1] [2]
+        b1, b2, b3, b4, b5, b6 = z2.chunk(6, -1)
+        # propagating blocks: 1 of n
+        z1 = _mix((c7, c8, c9, c10, c11, c12, c13, c14, c15, c16), terms, 78, 10, 10, wide)
+        (
+            b7, b8, b9, b10, b11, b12, b13, b14, b15, b16,
+        ) = z1.chunk(10, -1)
+        z0 = _mix((c17, c18, c19, c20, c21), terms, 178, 5, 5, wide)  # propagating blocks: 0 of n
+        z0 = self._add_bias(z0)
+        # (0 1 2), (0 1) (2), (0 2) (1), (0) (1 2), (0) (1) (2)
+        b17, b18, b19, b20, b21 = z0.chunk(5, -1)
+
+        # Broadcast: from small to large, along blocks that hold outputs only and onto diagonals.
+        b14 = b14 + b21[..., None, :]  # (0) (1) (2)
+        b12 = b12 + b20[..., None, :]  # (0) (1 2)
+        b10 = b10 + b19[..., None, :]  # (0 2) (1)
+        b8 = b8 + b18[..., None, :]  # (0 1) (2)
+        b7 = b7 + b17[..., None, :]  # (0 1 2)
+        b6 = b6.clone()
+        _diagonal(b6, (0, 0)).add_(b13)  # (0) [1 2]
+        b5 = b5 + b16[..., None, :, :]  # (0) (1) [2]
+        _diagonal(b5, (0, 0)).add_(b10)  # [0 2] (1)
+        b4 = b4 + b15[..., None, :, :]  # (0) [1] (2)
+        b4 += b14[..., :, None, :]  # [0] (1) (2)
+        _diagonal(b4, (0, 0)).add_(b8)  # [0 1] (2)
+        b3 = b3 + b12[..., :, None, :]  # [0] (1 2)
+        b2 = b2 + b11[..., None, :, :]  # (0 2) [1]
+        b1 = b1 + b9[..., None, :, :]  # (0 1) [2]
+        _diagonal(b1, (0, 0)).add_(b7)  # [0 1 2]
+        y += b6[..., None, :, :, :]  # (0) [1] [2]
+        y += b5[..., :, None, :, :]  # [0] (1) [2]
+        y += b4[..., :, :, None, :]  # [0] [1] (2)
+        _diagonal(y, (0, 1, 1)).add_(b3)  # [0] [1 2]
+        _diagonal(y, (0, 1, 0)).add_(b2)  # [0 2] [1]
+        _diagonal(y, (0, 0, 1)).add_(b1)  # [0 1] [2]
+        y = _zero_padding(y, (masks.get("n"),) * 3).to(dtype)
+        return y
+
+    def _sizes(self, x: Tensor, sizes: dict[str, int] | None) -> dict[str, int]:
+        """The size of every index set, from the axes of x and from ``sizes``."""
+        shape = tuple(x.shape)
+        expected = "(*batch, n, n, n, in_channels)".replace("in_channels", str(self.in_channels))
+        channels = -1
+        axes = shape[-4:-1]
+        if len(shape) < 4 or shape[channels] != self.in_channels:
+            raise ValueError(f"x has shape {shape}, expected {expected}")
+        if sizes is not None and not isinstance(sizes, dict):
+            raise TypeError(f"sizes must be a dict from index set to size, got {type(sizes).__name__}")
+        found = dict(sizes or {})
+        for name, size in found.items():
+            if name not in self.INDEX_SETS:
+                raise ValueError(f"sizes names {name!r}, expected index sets among {self.INDEX_SETS}")
+            if isinstance(size, bool) or not isinstance(size, (int, torch.SymInt)) or size < 0:
+                raise ValueError(f"sizes[{name!r}] must be an integer >= 0, got {size!r}")
+        for name, size in zip(self.INPUTS, axes):
+            if found.setdefault(name, size) != size:
+                raise ValueError(
+                    f"x has shape {shape}, expected {expected} with one size for {name!r}, "
+                    f"got both {found[name]} and {size}"
+                )
+        for name in self.INDEX_SETS:
+            if name not in found:
+                raise ValueError(f"no input axis has the size of {name!r}: pass sizes={{{name!r}: ...}}")
+        return found
+
+    def _masks(
+        self, x: Tensor, mask: Tensor | dict[str, Tensor] | None, sizes: dict[str, int]
+    ) -> dict[str, Tensor]:
+        """The mask of every index set that has one; x has its channels last here."""
+        if mask is None:
+            return {}
+        if isinstance(mask, Tensor):
+            if len(self.INDEX_SETS) != 1:
+                raise ValueError(f"mask is one tensor, expected a dict with keys among {self.INDEX_SETS}")
+            mask = {self.INDEX_SETS[0]: mask}
+        if not isinstance(mask, dict):
+            raise TypeError(f"mask must be a bool tensor or a dict of them, got {type(mask).__name__}")
+        batch = x.shape[: x.dim() - 4]
+        for name, real in mask.items():
+            if name not in self.INDEX_SETS:
+                raise ValueError(f"mask names {name!r}, expected index sets among {self.INDEX_SETS}")
+            if not isinstance(real, Tensor) or real.dtype != torch.bool:
+                came = real.dtype if isinstance(real, Tensor) else type(real).__name__
+                raise TypeError(f"the mask of {name!r} must be a bool tensor, got {came}")
+            expected = (sizes[name],) if real.dim() == 1 else (*batch, sizes[name])
+            if real.dim() != len(expected) or any(a != b for a, b in zip(real.shape, expected)):
+                raise ValueError(
+                    f"the mask of {name!r} has shape {tuple(real.shape)}, "
+                    f"expected {(*batch, sizes[name])} or {(sizes[name],)}"
+                )
+        return mask
+
+    def _scale(
+        self, masks: dict[str, Tensor], sizes: dict[str, int], wide: torch.dtype
+    ) -> dict[str, Tensor | float | None]:
+        """What one sum over each index set is multiplied by; None for 1, a tensor under a mask."""
+        scale: dict[str, Tensor | float | None] = {}
+        for name in ('n',):
+            if self.normalization == "sum":
+                scale[name] = None
+            else:
+                power = -1.0 if self.normalization == "mean" else -0.5
+                # No node at all: the sum is zero, and stays zero.
+                if name in masks:
+                    scale[name] = masks[name].sum(-1).clamp(min=1).to(wide) ** power
+                else:
+                    scale[name] = max(sizes[name], 1) ** power
+        return scale
+
+    def _terms(
+        self, scale: dict[str, Tensor | float | None], wide: torch.dtype
+    ) -> list[tuple[Tensor | None, Tensor]]:
+        """Diagram weights in the order of SLOTS, as (factor, weights); the layer is their sum.
+
+        There is one term without a factor, but for orbit weights that are normalised by each
+        sample's own counts: as merging blocks ends sums, every power of the counts has its own
+        diagram weights.
+        """
+        slots = self._slots.to(self.weight.device)
+        if self.basis == "diagram":
+            return [(None, self.weight.index_select(0, slots))]
+        terms: list[tuple[Tensor | None, Tensor]] = [(None, self.weight.to(wide))]
+        for (name, factor), sums in zip(scale.items(), self._sums):
+            if factor is None:
+                continue
+            sums = sums.to(self.weight.device).view(-1, 1, 1)
+            if isinstance(factor, Tensor) and factor.dim():  # one count per sample
+                terms = [
+                    (
+                        before if power == 0 else factor**power if before is None else before * factor**power,
+                        weight * (sums == power),
+                    )
+                    for before, weight in terms
+                    for power in range(self.INPUTS.count(name) + 1)
+                ]
+            else:
+                terms = [(before, weight * factor ** sums.to(wide)) for before, weight in terms]
+        return [
+            (factor, _to_diagram(weight, self._merges, self._steps).index_select(0, slots))
+            for factor, weight in terms
+        ]
+
+    def _add_bias(self, z: Tensor) -> Tensor:
+        """The level without propagating blocks plus the bias, which is broadcast like it."""
+        if self.bias is None:
+            return z
+        bias = self.bias.to(z.dtype)
+        if self.basis == "orbit":
+            bias = _to_diagram(bias, self._bias_merges, self._bias_steps)
+        return z + bias.flatten()
+
+    def _spread(self) -> Tensor:
+        """For each orbit weight its standard deviation over that of the diagram basis."""
+        reaching, full = [], []
+        input_only = self._tables["_sums"].tolist()
+        for slot, string in enumerate(self.BASIS):
+            if len(set(string[3:])) == 3:
+                reaching.append(slot)
+                if all(
+                    sums[slot] == 0 or (sums[slot] == 1 and name not in self.OUTPUTS)
+                    for name, sums in zip(('n',), input_only)
+                ):
+                    full.append(slot)
+        spread = torch.ones(len(self.BASIS))
+        if len(full) < len(reaching):
+            spread[reaching] = (0.6 * len(reaching) / (len(reaching) - len(full))) ** 0.5
+            spread[full] = (0.8 * len(reaching) / len(full)) ** 0.5
+        return spread
+
+    def _make_tables(self) -> None:
+        """Integer tables: where the levels find their slots and, for orbit weights, their transform."""
+        self._tables = {"_slots": torch.as_tensor(SLOTS, device="cpu")}
+        if self.basis == "orbit":
+            merges = _merges(self.INPUTS + self.OUTPUTS)
+            bias_merges = _merges(self.OUTPUTS)
+            self._steps = [len(targets) for targets, _ in merges]
+            self._bias_steps = [len(targets) for targets, _ in bias_merges]
+            self._tables["_merges"] = _packed(merges)
+            self._tables["_bias_merges"] = _packed(bias_merges)
+            self._tables["_sums"] = _input_only_blocks(self.BASIS, self.INPUTS, self.OUTPUTS)
+        self._place_tables()
+
+    def _place_tables(self) -> None:
+        """Puts the tables beside the weights, or on the CPU while the weights have no storage."""
+        device = self.weight.device if self.weight.device.type != "meta" else torch.device("cpu")
+        for name, table in self._tables.items():
+            self.register_buffer(name, table.to(device), persistent=False)
+
+    def _apply(self, fn, recurse=True):
+        """Whatever moves the weights moves the tables; to_empty() must not empty them."""
+        super()._apply(fn, recurse)
+        self._place_tables()
+        return self
+
+    def extra_repr(self) -> str:
+        """The constructor arguments, as ``print(layer)`` shows them."""
+        return (
+            f"{self.in_channels}, {self.out_channels}, bias={self.bias is not None}, "
+            f"basis={self.basis!r}, normalization={self.normalization!r}"
+        )
