@@ -6,9 +6,9 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate " -> n" --out DIR
-plan:     sha256 f0f340348ab9dd6bd942d2dda4e1dcdb92780dbcd7d9821c02520ccafcf76eb8
+plan:     sha256 19891cc80d540d973a7d4cbfebcbd18f5dc4a56c36746b4f7f6f8ffafdba19b4
 template: sha256 8edc19619cfb10c12c9919ac461434b6808a29b61797fb2e2d2f5b049e633a15
-content:  sha256 e30c02ae4bc0d6b1dc0c59ce1fec03ea20c7902fda29168d8d0dd03750224c22 (with zeros here)
+content:  sha256 2b538484d5dbb8839738a8afafcbe70cbe1730df148e461ef534af7c043a6cbc (with zeros here)
 """
 
 import torch

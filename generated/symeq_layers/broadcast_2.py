@@ -6,9 +6,9 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate " -> n n" --out DIR
-plan:     sha256 1440ba78a354f78e7c5b67251263ff977757c46d554d48b182b24ec406942a9a
+plan:     sha256 4574371dbae1c2d3e3c9795c680eb7de367b58e7655a3ae8b40aa879e7a3b605
 template: sha256 8edc19619cfb10c12c9919ac461434b6808a29b61797fb2e2d2f5b049e633a15
-content:  sha256 28cd76211e937ed74efe845364fd0d001bf05a589cdc6ceb1715d9c49a830c3c (with zeros here)
+content:  sha256 4e83526fa81938b708e1747159f5591f6b95b70427878f1bc271c8446735bfa1 (with zeros here)
 """
 
 import torch

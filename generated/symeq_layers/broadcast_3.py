@@ -6,9 +6,9 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate " -> n n n" --out DIR
-plan:     sha256 0cdf1fecae740c6c8774878c74b7cc5f5e8e228820a16b3e8f3614703ec03aed
+plan:     sha256 6f0b75f7dd168e96249e38c5fdeecc85e4fd7cbb62d5c3b09a41bb28f598a3da
 template: sha256 8edc19619cfb10c12c9919ac461434b6808a29b61797fb2e2d2f5b049e633a15
-content:  sha256 61e6c713868c5131af8318cd78c15e1dc0056e51e0aaf112f80d6fdaa55f54bb (with zeros here)
+content:  sha256 3f883701b4affadeee5386a8322523aa8fc700d673fc5311f802fd8f8a4b2b97 (with zeros here)
 """
 
 import torch

@@ -6,9 +6,9 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate " -> n n n n" --out DIR
-plan:     sha256 7aceb084210e6b8e842f132c2cc32f75af07c48282d641aa262f61816a60719c
+plan:     sha256 7ac46e1f1f65adfa43b3e9daae7a7360774afaef1dc9ba4c7a6428c39d349419
 template: sha256 8edc19619cfb10c12c9919ac461434b6808a29b61797fb2e2d2f5b049e633a15
-content:  sha256 bee5875a86f984567a879fe4d3859de2e53ed14df67f17b4e59dcebd932d52f7 (with zeros here)
+content:  sha256 0179e1673eccd87df91cd14fd1a478396d2377e0aa9a6b83551cef87742cfecc (with zeros here)
 """
 
 import torch

@@ -6,9 +6,9 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate " -> n n n n n" --out DIR
-plan:     sha256 1955c9f1fda2f4ee8f0dbf478635d951cb40ab0dcb6c7c8c9692be5c5b7b132f
+plan:     sha256 d3b1239c2c9e1772771949ed598c146b498ea4bbb67463cd401a2a8e16ba178f
 template: sha256 8edc19619cfb10c12c9919ac461434b6808a29b61797fb2e2d2f5b049e633a15
-content:  sha256 ed0c57a391eb9a11cad6805bf92c9e8ff2f62f5cf30501ff047fc97256fa6e8a (with zeros here)
+content:  sha256 f921530aa3fb981e39991111f6259e34dedc6b055049cafe2387be211d3b5ed7 (with zeros here)
 """
 
 import torch

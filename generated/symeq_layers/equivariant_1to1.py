@@ -6,9 +6,9 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "n -> n" --out DIR
-plan:     sha256 18d54b2c0a66a3f749478ddc6733a7d2ccbc131977bbef9f00380d09307f66c7
+plan:     sha256 23c31b78737317ec559318ac94a879dd12bfaca11de29d302e9e3f8460c32b7b
 template: sha256 8edc19619cfb10c12c9919ac461434b6808a29b61797fb2e2d2f5b049e633a15
-content:  sha256 15e55110f881b5261ae49a5bc6f19ac2ac291dd7d811a03e8d08f0cd19f0a954 (with zeros here)
+content:  sha256 a6d4d0aaac5d4a4ab745cda69cd01bbacb8e555826bcb6ce99bd30232bb9a129 (with zeros here)
 """
 
 import torch

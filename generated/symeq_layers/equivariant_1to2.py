@@ -6,9 +6,9 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "n -> n n" --out DIR
-plan:     sha256 e0214f3550c2fafaa491bd884eb3aed74dbfae2331f598d3bbbf47c74a951748
+plan:     sha256 886ad5badb7a12e6ab868bd51bcc69fe8278372d6638318c0e1117c8bf388496
 template: sha256 8edc19619cfb10c12c9919ac461434b6808a29b61797fb2e2d2f5b049e633a15
-content:  sha256 147bb660f2b7f3e52ad20953c6faf24b7939a1bfbe6f214d5ec469a5006ddff4 (with zeros here)
+content:  sha256 b6a81aaf9784c03178b0174ec59c125b83136edc437a9093850678fd3668f5eb (with zeros here)
 """
 
 import torch

@@ -6,9 +6,9 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "n -> n n n" --out DIR
-plan:     sha256 85666472d8da3bbb8500838b5016f4dd3a7520ee9ede14e3eeb3ad57f4d076c8
+plan:     sha256 9a2983974d1a5e82fa7fea3bb2c895e588dd87913a1928458115b632a3552c5f
 template: sha256 8edc19619cfb10c12c9919ac461434b6808a29b61797fb2e2d2f5b049e633a15
-content:  sha256 38f933b38d787d6c9c6936142d61ea7c975196e9bdeb33fd8cd154151234ac4f (with zeros here)
+content:  sha256 8a9011aa3cbe0a80649195789180f0120fc1ab5d1dda722b92b2f0df741bdd4a (with zeros here)
 """
 
 import torch

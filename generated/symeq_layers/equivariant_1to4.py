@@ -6,9 +6,9 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "n -> n n n n" --out DIR
-plan:     sha256 bff372d848d628d4d614bbdadea5be20fa80c9386da1427a30d6ff84e8f17fc0
+plan:     sha256 6921d02a2c27ccc7fec5b7fe5d979787d8456e5b88e1920ab04c112bb8d450cf
 template: sha256 8edc19619cfb10c12c9919ac461434b6808a29b61797fb2e2d2f5b049e633a15
-content:  sha256 66b2e7fa8722d06c20dcd6afa3e167a9a0c68b44b107cb0880b205f6a901bd00 (with zeros here)
+content:  sha256 f3a7462ba5f865fe34c64fa335aa84eeb117daa798925a91779d17c0686a4359 (with zeros here)
 """
 
 import torch

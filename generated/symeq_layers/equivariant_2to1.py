@@ -6,9 +6,9 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "n n -> n" --out DIR
-plan:     sha256 59ce0cc6d82847db3a3914bf2340f45a92f1e85a9e46ae699b98d8e3beb8b2e6
+plan:     sha256 deb8a5884c8561c5962ec370a91f016c332b3d49a0e7cee69f8d1a285b32675e
 template: sha256 8edc19619cfb10c12c9919ac461434b6808a29b61797fb2e2d2f5b049e633a15
-content:  sha256 dda8875218886f64d0493de3545d9b23e146ad56fa84349f19207a4e8e3b29c7 (with zeros here)
+content:  sha256 0335032d5c28dfb7901bde3a6bacea852f903b2b0fc03051efc9505fb76415bf (with zeros here)
 """
 
 import torch

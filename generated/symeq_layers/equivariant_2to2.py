@@ -6,9 +6,9 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "n n -> n n" --out DIR
-plan:     sha256 39e869b0a9ff7710703685b5383e21ac682f2757f3c720ef51727fb309cc463b
+plan:     sha256 163c81408d139a5d1be743bac274b56002d965e6ffe632c378f62d504b9626cf
 template: sha256 8edc19619cfb10c12c9919ac461434b6808a29b61797fb2e2d2f5b049e633a15
-content:  sha256 5efec25498e3a95f0d402fe0b80dc5a63b2dbccf7e2182cf463a4435df2bfab2 (with zeros here)
+content:  sha256 616891bbadcf7d9172d270c957a8077d86a221232b1c2601741080bdf3b1f81c (with zeros here)
 """
 
 import torch

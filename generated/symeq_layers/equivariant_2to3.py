@@ -6,9 +6,9 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "n n -> n n n" --out DIR
-plan:     sha256 84ea5b9712a1e43aba9ad3364db213898a99995111dfe0a22f67fbc25c574c30
+plan:     sha256 db8601ebcb6df62744e833e71ab080c3e1465101c774f66ae46158f2593ac509
 template: sha256 8edc19619cfb10c12c9919ac461434b6808a29b61797fb2e2d2f5b049e633a15
-content:  sha256 8603b55f0eacaf28adebd71a6a32b810aec064502ed5b21ef670fbc9fdc98690 (with zeros here)
+content:  sha256 daf32a73fc3279191e5bbad3cd67584e512832dac70208b5a3e7d61ab08d77d4 (with zeros here)
 """
 
 import torch

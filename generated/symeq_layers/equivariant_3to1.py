@@ -6,9 +6,9 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "n n n -> n" --out DIR
-plan:     sha256 24fb7583c7f747cccad11e282e357d77cf1552da4e674713e6fbc561f3a118d1
+plan:     sha256 27d90b28b0c777f6c11cebc9c8b26a44448ce8337c2492ba3632e81288b1615a
 template: sha256 8edc19619cfb10c12c9919ac461434b6808a29b61797fb2e2d2f5b049e633a15
-content:  sha256 4bfc3a85cc5caf8cf4d198954c5c570abf26680753859f8cbab648854a875055 (with zeros here)
+content:  sha256 cafcddf437742b84008dc0db7b44891888f84fae25e953fd58ffba63708826ff (with zeros here)
 """
 
 import torch

@@ -6,9 +6,9 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "n n n -> n n" --out DIR
-plan:     sha256 ec38462aaa10555ab00fdaf6d32a8425792aa61cc3d02f1d9ff1314d9371bf39
+plan:     sha256 a0d5f37655bbb2e0165a454bd3f7f129e067a3912d7057ea8e6fcd0c6470c39f
 template: sha256 8edc19619cfb10c12c9919ac461434b6808a29b61797fb2e2d2f5b049e633a15
-content:  sha256 ad212013b9982a6704328544d7778b2d7158f5f15af532577ad7fbfc267544bc (with zeros here)
+content:  sha256 467dd89b0c049b770988ad11a93465334a98ff9dc6ca4ef6faafffad775184b5 (with zeros here)
 """
 
 import torch

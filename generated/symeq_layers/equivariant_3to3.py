@@ -6,9 +6,9 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "n n n -> n n n" --out DIR
-plan:     sha256 501f3d411d2c9d60de49343ad3d6d15bdced82d429d4598b3389da94f316aaeb
+plan:     sha256 91a7b174066130685c76c3536a0abed687c803b1699baa2e3cc7d604c55f4a89
 template: sha256 8edc19619cfb10c12c9919ac461434b6808a29b61797fb2e2d2f5b049e633a15
-content:  sha256 51cfb1a81353aa51cc300f08161cec412851df6c549e9efa0e2ee76ae3820477 (with zeros here)
+content:  sha256 b457b92992028b74023d466751ffe5901d6f4061cc0cac3240d8004c4e9b2f8e (with zeros here)
 """
 
 import torch

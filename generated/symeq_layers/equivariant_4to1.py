@@ -6,9 +6,9 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "n n n n -> n" --out DIR
-plan:     sha256 709d15afd31c6d67c709a5eacbbf858f94a9de671925a50c0ddf714312be275f
+plan:     sha256 529ad73ccc2d6718963aba507c94848ec40edcf96030cdc13fa6db07837b4b5c
 template: sha256 8edc19619cfb10c12c9919ac461434b6808a29b61797fb2e2d2f5b049e633a15
-content:  sha256 7a94231514582da12917194fb81dc66f12b1e72505f338a81e2cc42253eb19a8 (with zeros here)
+content:  sha256 4be1f2d8de8ce6a21aa98c917c1f04331b7b79c725cc2dc9a54cb333a66364cb (with zeros here)
 """
 
 import torch

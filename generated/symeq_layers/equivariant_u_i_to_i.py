@@ -6,9 +6,9 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "u i -> i" --out DIR
-plan:     sha256 64b2784a5882af732248bb585c690cc6ab88ec6c51360207e44cea0025cb8f36
+plan:     sha256 9439db06a6b4bfb85ec2b56da1cb732eafdc1857d122291916cdaf5fc16e4fe4
 template: sha256 8edc19619cfb10c12c9919ac461434b6808a29b61797fb2e2d2f5b049e633a15
-content:  sha256 1eeaa33e12f59ed78228614ac3e354bf0cdc52af5c1c54be015e6a3ce19298c2 (with zeros here)
+content:  sha256 265d9934050c9bdacbe143df368c7174c3ecbeaa65b0215c549096c950e83d13 (with zeros here)
 """
 
 import torch

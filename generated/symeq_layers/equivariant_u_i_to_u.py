@@ -6,9 +6,9 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "u i -> u" --out DIR
-plan:     sha256 2fc8eefe710de38255ded0bcdb10658d20724bad01ba4d38fad0338128c67c23
+plan:     sha256 d38b976e6283a61cdadf8b2263ca123fcf5a16cfc235495d467f1b946dd60be4
 template: sha256 8edc19619cfb10c12c9919ac461434b6808a29b61797fb2e2d2f5b049e633a15
-content:  sha256 ca04f954ad75d681aa693996ba7a4c36c34f0a5200845fe90f57d4e1bfaccb82 (with zeros here)
+content:  sha256 3d0e87adaa7754faf23aa8257a15d8ce536a507cca16a0c24cfbc140fe0ba896 (with zeros here)
 """
 
 import torch

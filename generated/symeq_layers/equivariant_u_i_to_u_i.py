@@ -6,9 +6,9 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "u i -> u i" --out DIR
-plan:     sha256 bbe32850b439f635bfee5e5df514841ca55880fd6a83e472031fdb8643ef104d
+plan:     sha256 83c899279aac0fca5ea2ac7dc61deb99eefea1cf718e601673cd50b0a431d213
 template: sha256 8edc19619cfb10c12c9919ac461434b6808a29b61797fb2e2d2f5b049e633a15
-content:  sha256 5feec0fddfe34ab5c49ad65ad340d8f9b3627a223a290799481d6644c61aff7b (with zeros here)
+content:  sha256 6366249cec3bcf314910c346a3f604d855844dcd247356482242850899761910 (with zeros here)
 """
 
 import torch

@@ -6,9 +6,9 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "n -> " --out DIR
-plan:     sha256 0125e05c2acb5d9eb6d41517e8f8032e81aa56ca9b6965071bd0aa4586b57a69
+plan:     sha256 1e2208bf4b5b1cb9810e01c46bb01039319f996d12df7a18e8be317dcecb69bb
 template: sha256 8edc19619cfb10c12c9919ac461434b6808a29b61797fb2e2d2f5b049e633a15
-content:  sha256 42110558e0797bc5c9bd03f2ff42a53548c241f293adeb952e9839c2f791d998 (with zeros here)
+content:  sha256 ccd08c2c8a8964932ac203cf640acd6d5433ebebd19482525e1aa44def1a8b06 (with zeros here)
 """
 
 import torch

@@ -6,9 +6,9 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "n n -> " --out DIR
-plan:     sha256 31eb0bd0e1b5ba7c799e3b7b7ea506a38a779da0e3cd11c4400ae3211b47bccc
+plan:     sha256 38eab1d4a97238fe3dab8b7f0faa500996e693b078185ec6a09aed8e0d3dea82
 template: sha256 8edc19619cfb10c12c9919ac461434b6808a29b61797fb2e2d2f5b049e633a15
-content:  sha256 f4edb47bba91580e29215b74d9fed448baf2db1b6ae5398bee30dc3d5f52707e (with zeros here)
+content:  sha256 3394f6f468bd83a32b7f3175fb99290dc19610fe8ab38c1fc3c8114ecc57c82f (with zeros here)
 """
 
 import torch

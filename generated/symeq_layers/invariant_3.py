@@ -6,9 +6,9 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "n n n -> " --out DIR
-plan:     sha256 ec333052324d3aacced6d2b70958dd5277a83d861a138034008c114f3c1ba0f3
+plan:     sha256 aff6999be19a01359e56be7bb2c0422680258d90235081e1bf057d769d680557
 template: sha256 8edc19619cfb10c12c9919ac461434b6808a29b61797fb2e2d2f5b049e633a15
-content:  sha256 103090630235b7b92d633381f77cc46d4cb4454fc1d55e2d99a1b5eb62462740 (with zeros here)
+content:  sha256 1f85f026571d1e0d9703cd43fc82a785f92fbae65e620c23d7563b6711283343 (with zeros here)
 """
 
 import torch

@@ -6,9 +6,9 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "n n n n -> " --out DIR
-plan:     sha256 1e1ccadd05597f748195273c76115225f106ba4285eec78df3a3d8cf5c377d27
+plan:     sha256 47b372015ceda476e81101f03d87cec0126812f99f2aff00099c95200213023b
 template: sha256 8edc19619cfb10c12c9919ac461434b6808a29b61797fb2e2d2f5b049e633a15
-content:  sha256 9a930a6a8b2635dcb4a3bb09f1cb432dd21ce29410e80f9bf0ec810252a62f82 (with zeros here)
+content:  sha256 f8812b721195732041a769bc76a85ee72d2bf969cdcfcfd0ee5984aac5b7bdc6 (with zeros here)
 """
 
 import torch

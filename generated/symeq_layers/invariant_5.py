@@ -6,9 +6,9 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "n n n n n -> " --out DIR
-plan:     sha256 5af9f8937bfa75a681139b30c7940d0fec5f771049508a30430815c30a030c59
+plan:     sha256 c70e42d2be000f7df31af90c3391f8e8f2643d4393fd4605c21e2a15c68afc16
 template: sha256 8edc19619cfb10c12c9919ac461434b6808a29b61797fb2e2d2f5b049e633a15
-content:  sha256 0375ccb1923a249053c9567c92c91478d9950047587d56d2b28e355ed64d429b (with zeros here)
+content:  sha256 96f17dc0e7b90387db3ce3ac986e12e5fb42b45ac6d9fc3083bda87726c1da5c (with zeros here)
 """
 
 import torch

@@ -6,9 +6,9 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "u i -> " --out DIR
-plan:     sha256 ebf7aeec4b4af12c0174e9ec7a7a8ffbc1b20bc956f47d6d8d2c63236a73684b
+plan:     sha256 4db696f7502476c024df5b4f5df9b86fcfc27cc4971a3155fbb9067bc81bb96c
 template: sha256 8edc19619cfb10c12c9919ac461434b6808a29b61797fb2e2d2f5b049e633a15
-content:  sha256 d93b23eb387af7c89afa3add28f70e687244092591cd48349198c33b8b8b2c86 (with zeros here)
+content:  sha256 641ab783aa504170cd8b39ba723122facc16d5c1991470bfc1c85f41164fc215 (with zeros here)
 """
 
 import torch

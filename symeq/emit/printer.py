@@ -129,7 +129,9 @@ def view(plan: Plan, options: EmitOptions) -> LayerView:
         )
         if listed
         else "",
-        slots=_wrapped((str(s) for s in _slots(plan)), " " * 4) if listed else "",
+        slots=_wrapped((str(slot) for mix in plan.mixes for slot in plan.slots(mix).flat), " " * 4)
+        if listed
+        else "",
         levels=levels,
         summed_sets=tuple(dict.fromkeys(signature.inputs)),
         reaching=_reaching(signature),
@@ -196,8 +198,7 @@ def _reaching(signature: Signature) -> int:
         return sum(comb(k, j) * order_out**j * bell(k - j) for j in range(k + 1))
 
     return prod(
-        per_set(signature.inputs.count(name), signature.outputs.count(name))
-        for name in signature.index_sets
+        per_set(signature.inputs.count(name), signature.outputs.count(name)) for name in signature.index_sets
     )
 
 
@@ -227,13 +228,6 @@ def _levels(plan: Plan) -> Iterator[Level]:
             targets=tuple(_target_literal(broadcasts[at], plan.signature.outputs) for at in targets),
         )
         start += len(mix.sources) * len(mix.targets)
-
-
-def _slots(plan: Plan) -> Iterator[int]:
-    """Weight slots in the order in which the levels use them: source, permutation, target."""
-    for mix in plan.mixes:
-        for row in mix.slots:
-            yield from row
 
 
 def _source_literal(map_: AxisMap, sets: tuple[str, ...]) -> str:
@@ -275,9 +269,7 @@ def _diagonal(code: str, map_: AxisMap) -> tuple[str, tuple[int, ...]]:
 def _moved(source: Sequence[int], target: Sequence[int]) -> str:
     """The view whose axes ``target`` are the axes ``source`` (blocks in either order)."""
     q = len(source)
-    moves = [
-        (_dim(source.index(b), q), _dim(at, q)) for at, b in enumerate(target) if source.index(b) != at
-    ]
+    moves = [(_dim(source.index(b), q), _dim(at, q)) for at, b in enumerate(target) if source.index(b) != at]
     if not moves:
         return ""
     return f".movedim({_literal(a for a, _ in moves)}, {_literal(b for _, b in moves)})"
@@ -346,9 +338,7 @@ def _tuple(names: Iterable[str]) -> str:
 
 def _broadcast_lines(plan: Plan) -> Iterator[Statement]:
     broadcasts = plan.broadcast_maps()
-    pieces = {
-        target: len({at for at, _ in mix.targets}) for mix in plan.mixes for target, _ in mix.targets
-    }
+    pieces = {target: len({at for at, _ in mix.targets}) for mix in plan.mixes for target, _ in mix.targets}
     moves: dict[int, list[Broadcast]] = defaultdict(list)
     for move in plan.broadcasts:
         moves[move.target].append(move)

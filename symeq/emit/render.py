@@ -31,9 +31,7 @@ class RenderedModule:
 def _environment() -> jinja2.Environment:
     package = Path(__file__).resolve().parent.parent
     # In the wheel the templates lie inside the package, in a checkout beside it.
-    folder = next(
-        path for path in (package / "templates", package.parent / "templates") if path.is_dir()
-    )
+    folder = next(path for path in (package / "templates", package.parent / "templates") if path.is_dir())
     return jinja2.Environment(
         loader=jinja2.FileSystemLoader(folder),
         undefined=jinja2.StrictUndefined,
@@ -70,8 +68,10 @@ def render_package(modules: Sequence[RenderedModule]) -> RenderedModule:
 
 def _sealed(template: str, **values: object) -> str:
     """The text of a template, with its own digest in the header."""
-    text = _environment().get_template(template).render(
-        version=__version__, template_digest=template_digest(), placeholder=_PLACEHOLDER, **values
+    text = (
+        _environment()
+        .get_template(template)
+        .render(version=__version__, template_digest=template_digest(), placeholder=_PLACEHOLDER, **values)
     )
     return _CONTENT.sub(f"content:  sha256 {_digest(text)}", text, count=1)
 

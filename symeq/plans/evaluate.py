@@ -45,7 +45,7 @@ def evaluate(
         for at, map_ in plan.broadcast_maps().items()
     }
     for mix in plan.mixes:
-        for (source, before), row in zip(mix.sources, mix.slots, strict=True):
+        for (source, before), row in zip(mix.sources, plan.slots(mix), strict=True):
             operand = _permute(contractions[source], before)
             for (target, after), slot in zip(mix.targets, row, strict=True):
                 broadcasts[target] += _permute(operand @ weight[slot], after)

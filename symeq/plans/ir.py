@@ -13,6 +13,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+import numpy.typing as npt
+
+from symeq.combinatorics.partitions import ranks
 from symeq.signature import Signature
 
 if TYPE_CHECKING:
@@ -100,14 +104,13 @@ class Contract:
 class Mix:
     """One matrix product over the channels of tensors whose axes are the same propagating blocks.
 
-    Source ``s`` is a contraction with its axes permuted, target ``t`` a broadcast to which the
-    product is added with its axes permuted; ``slots[s][t]`` is the weight slot between them.
+    A source is a contraction with its axes permuted, a target a broadcast to which the product is
+    added with its axes permuted; between them stands the weight of one slot (``Plan.slots``).
     A permutation ``p`` means ``numpy.transpose``: axis ``q`` of the result is axis ``p[q]``.
     """
 
     sources: tuple[tuple[int, Permutation], ...]
     targets: tuple[tuple[int, Permutation], ...]
-    slots: tuple[tuple[int, ...], ...]
 
     @property
     def level(self) -> int:
@@ -151,11 +154,49 @@ class Plan:
             maps[step.source] = maps[step.target].then(step.map)
         return maps
 
+    def slots(self, mix: Mix) -> npt.NDArray[np.int64]:
+        """The weight slot between each source and each target of ``mix``: ``(sources, targets)``.
+
+        Contraction, permutations and broadcast make up the set partition of all positions: where
+        kept blocks meet they are one block, and the slot is its rank.
+        """
+        inputs, outputs = self.contractions(), self.broadcast_maps()
+        sources = np.array(
+            [[*inputs[s].blocks, *(inputs[s].kept[axis] for axis in p)] for s, p in mix.sources], np.int64
+        )
+        # A target's axis q is axis p[q] of the product: the inverse tells a kept block's axis.
+        targets = np.array(
+            [_positions(outputs[t], p, self.signature.order_in) for t, p in mix.targets], np.int64
+        ).reshape(len(mix.targets), self.signature.order_out)
+        k = self.signature.order_in
+        shape = (len(sources), len(targets))
+        strings = np.empty((*shape, k + targets.shape[1]), np.int64)
+        strings[..., :k] = sources[:, None, :k]
+        blocks = sources[:, :k].max(axis=1, initial=-1) + 1
+        for axis, code in enumerate(targets.T):
+            carried = (
+                sources[:, np.where(code < 0, 0, code)] if sources.shape[1] else np.zeros(shape, np.int64)
+            )
+            strings[..., k + axis] = np.where(code < 0, blocks[:, None] - 1 - code, carried)
+        flat = strings.reshape(len(sources) * len(targets), strings.shape[2])
+        return ranks(flat, self.signature.positions).reshape(shape)
+
     def report(self) -> PlanReport:
         """Counts of steps, and costs as polynomials in the sizes and the channels; prints as a table."""
         from symeq.plans.cost import report  # SymPy, only where it is asked for
 
         return report(self)
+
+
+def _positions(map_: AxisMap, permutation: Permutation, order_in: int) -> list[int]:
+    """For each output position the column of its block in a source's row, or -1 - its number if it is new."""
+    free: dict[int, int] = {}
+    return [
+        order_in + permutation[map_.kept.index(block)]
+        if block in map_.kept
+        else -1 - free.setdefault(block, len(free))
+        for block in map_.blocks
+    ]
 
 
 def axis_sets(map_: AxisMap, sets: tuple[str, ...], blocks: Iterable[int] | None = None) -> tuple[str, ...]:

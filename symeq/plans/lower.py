@@ -1,10 +1,14 @@
-"""OperatorBasis -> Plan, one contraction, one product and one broadcast per operator."""
+"""OperatorBasis -> Plan: operator by operator, or gathered by level without listing the operators."""
 
 from __future__ import annotations
 
+import itertools
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+
 from symeq.bases.operators import OperatorBasis
 from symeq.combinatorics.partitions import restricted_growth_strings
-from symeq.plans.ir import AxisMap, Broadcast, Contract, Mix, Permutation, Plan
+from symeq.plans.ir import AxisMap, Broadcast, Contract, Mix, Permutation, Plan, axis_sets
 from symeq.signature import Signature
 
 
@@ -22,7 +26,7 @@ def lower(basis: OperatorBasis) -> Plan:
         contraction, permutation, broadcast = factor(tuple(rgs), signature)
         contracts.append(Contract(slot + 1, 0, contraction))
         source = (slot + 1, identities[len(permutation)])
-        mixes.append(Mix((source,), ((slot + 1, permutation),), ((slot,),)))
+        mixes.append(Mix((source,), ((slot + 1, permutation),)))
         broadcasts.append(Broadcast(slot + 1, 0, broadcast))
     bias = []
     for at, rgs in enumerate(restricted_growth_strings(signature.outputs).tolist(), len(strings) + 1):
@@ -59,3 +63,84 @@ def factor(rgs: tuple[int, ...], signature: Signature) -> tuple[AxisMap, Permuta
         permutation,
         AxisMap(out_blocks, tuple(labels[block] for block in kept_out)),
     )
+
+
+def gather(signature: Signature) -> Plan:
+    """The plan that lowering, sharing and merging give, made without listing the operators.
+
+    The operators of a level are all triples of a contraction, a permutation of the propagating
+    blocks within their index sets, and a broadcast: the contractions and broadcasts number A(k)
+    and A(k'), where the operators number Bell(k + k').
+    """
+    inputs = _marked(signature.inputs, Counter(signature.outputs), signature)
+    outputs = _marked(signature.outputs, Counter(signature.inputs), signature)
+    sources, targets = number_maps(inputs), number_maps(outputs)
+    contracts = tuple(Contract(at, 0, map_) for map_, at in sources.items())
+    broadcasts = tuple(Broadcast(at, 0, map_) for map_, at in targets.items())
+    sources[AxisMap.identity(signature.order_in)] = targets[AxisMap.identity(signature.order_out)] = 0
+    by_level: dict[tuple[str, ...], tuple[list[int], list[int]]] = defaultdict(lambda: ([], []))
+    for side, (maps, sets) in enumerate([(inputs, signature.inputs), (outputs, signature.outputs)]):
+        number = (sources, targets)[side]
+        for map_ in maps:
+            by_level[axis_sets(map_, sets)][side].append(number[map_])
+    mixes = tuple(
+        level_mix(sorted(by_level[level][0]), list(_permutations(level)), sorted(by_level[level][1]))
+        for level in sorted(by_level, key=level_order)
+    )
+    strings = restricted_growth_strings(signature.outputs).tolist()
+    bias = tuple(targets[AxisMap(tuple(rgs), ())] for rgs in strings)
+    return Plan(
+        signature,
+        tuple(step for step in contracts if step.map != AxisMap.identity(signature.order_in)),
+        mixes,
+        tuple(move for move in broadcasts if move.map != AxisMap.identity(signature.order_out)),
+        bias,
+    )
+
+
+def number_maps(maps: Iterable[AxisMap]) -> dict[AxisMap, int]:
+    """The maps numbered from 1 in their order."""
+    return {map_: at for at, map_ in enumerate(sorted(set(maps)), 1)}
+
+
+def level_order(level: tuple[str, ...]) -> tuple[int, tuple[str, ...]]:
+    """The key that sorts levels: most propagating blocks first."""
+    return -len(level), level
+
+
+def level_mix(sources: Sequence[int], permutations: Sequence[Permutation], targets: Sequence[int]) -> Mix:
+    """The product of a level, between every source and every target in every permutation.
+
+    The permutations go to the side with fewer tensors: as many copies of its tensors are made as
+    there are permutations.
+    """
+    identity = tuple(range(len(permutations[0])))
+    if len(sources) < len(targets):
+        return Mix(
+            tuple(itertools.product(sources, permutations)), tuple((target, identity) for target in targets)
+        )
+    return Mix(
+        tuple((source, identity) for source in sources),
+        tuple((target, p) for p, target in itertools.product(permutations, targets)),
+    )
+
+
+def _marked(sets: tuple[str, ...], most: Counter[str], signature: Signature) -> list[AxisMap]:
+    """Every set partition of axes with every choice of blocks that propagate, ``most`` per index set."""
+    order = {name: at for at, name in enumerate(signature.index_sets)}
+    found = []
+    for rgs in restricted_growth_strings(sets).tolist():
+        blocks = list(dict.fromkeys(zip(rgs, sets, strict=True)))
+        ordered = sorted(blocks, key=lambda block: order[block[1]])
+        for size in range(len(ordered) + 1):
+            for kept in itertools.combinations(ordered, size):
+                if Counter(name for _, name in kept) <= most:
+                    found.append(AxisMap(tuple(rgs), tuple(block for block, _ in kept)))
+    return found
+
+
+def _permutations(level: tuple[str, ...]) -> Iterator[Permutation]:
+    """The permutations of the axes of a level that keep each axis in its index set, in order."""
+    groups = [[axis for axis, name in enumerate(level) if name == group] for group in dict.fromkeys(level)]
+    for parts in itertools.product(*(itertools.permutations(group) for group in groups)):
+        yield tuple(itertools.chain.from_iterable(parts))

@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 from symeq.plans.ir import AxisMap, Broadcast, Contract, Mix, Permutation, Plan, axis_sets
+from symeq.plans.lower import level_mix, level_order, number_maps
 from symeq.signature import Signature
 
 
@@ -27,12 +28,11 @@ def share_contractions(plan: Plan) -> Plan:
     """Equal contractions of the input are done once; the input itself is contraction 0."""
     maps = plan.contractions()
     identity = AxisMap.identity(plan.signature.order_in)
-    number = _number(maps[source] for mix in plan.mixes for source, _ in mix.sources)
+    number = number_maps(maps[source] for mix in plan.mixes for source, _ in mix.sources)
     number[identity] = 0
     contracts = tuple(Contract(at, 0, map_) for map_, at in number.items() if at)
     mixes = tuple(
-        Mix(tuple((number[maps[source]], p) for source, p in mix.sources), mix.targets, mix.slots)
-        for mix in plan.mixes
+        Mix(tuple((number[maps[source]], p) for source, p in mix.sources), mix.targets) for mix in plan.mixes
     )
     return Plan(plan.signature, contracts, mixes, plan.broadcasts, plan.bias)
 
@@ -42,11 +42,10 @@ def share_broadcasts(plan: Plan) -> Plan:
     maps = plan.broadcast_maps()
     identity = AxisMap.identity(plan.signature.order_out)
     used = [target for mix in plan.mixes for target, _ in mix.targets] + list(plan.bias)
-    number = _number(maps[target] for target in used)
+    number = number_maps(maps[target] for target in used)
     number[identity] = 0
     mixes = tuple(
-        Mix(mix.sources, tuple((number[maps[target]], p) for target, p in mix.targets), mix.slots)
-        for mix in plan.mixes
+        Mix(mix.sources, tuple((number[maps[target]], p) for target, p in mix.targets)) for mix in plan.mixes
     )
     broadcasts = tuple(Broadcast(at, 0, map_) for map_, at in number.items() if at)
     bias = tuple(number[maps[target]] for target in plan.bias)
@@ -54,37 +53,20 @@ def share_broadcasts(plan: Plan) -> Plan:
 
 
 def merge_mixes(plan: Plan) -> Plan:
-    """One matrix product per level, that is, per number of propagating blocks of each index set.
-
-    The permutations go to the side with fewer tensors: as many copies of its tensors are made as
-    there are permutations.
-    """
-    inputs, outputs = plan.contractions(), plan.broadcast_maps()
-    levels: dict[tuple[str, ...], dict[tuple[int, Permutation, int], int]] = defaultdict(dict)
+    """One matrix product per level, that is, per number of propagating blocks of each index set."""
+    inputs = plan.contractions()
+    levels: dict[tuple[str, ...], set[tuple[int, Permutation, int]]] = defaultdict(set)
     for mix in plan.mixes:
-        for (source, before), row in zip(mix.sources, mix.slots, strict=True):
-            for (target, after), slot in zip(mix.targets, row, strict=True):
-                # Mixing channels commutes with permuting index axes.
-                permutation = tuple(before[axis] for axis in after)
-                level = axis_sets(inputs[source], plan.signature.inputs)
-                levels[level][source, permutation, target] = slot
+        for (source, before), (target, after) in itertools.product(mix.sources, mix.targets):
+            # Mixing channels commutes with permuting index axes.
+            permutation = tuple(before[axis] for axis in after)
+            levels[axis_sets(inputs[source], plan.signature.inputs)].add((source, permutation, target))
     mixes = []
-    for level in sorted(levels, key=lambda level: (-len(level), level)):
-        slots = levels[level]
-        sources = sorted({s for s, _, _ in slots}, key=lambda s: inputs[s])
-        targets = sorted({t for _, _, t in slots}, key=lambda t: outputs[t])
-        permutations = sorted({p for _, p, _ in slots})
-        identity = tuple(range(len(level)))
-        if len(sources) < len(targets):
-            rows = list(itertools.product(sources, permutations))
-            table = tuple(tuple(slots[s, p, t] for t in targets) for s, p in rows)
-            mixes.append(Mix(tuple(rows), tuple((t, identity) for t in targets), table))
-        else:
-            columns = list(itertools.product(permutations, targets))
-            table = tuple(tuple(slots[s, p, t] for p, t in columns) for s in sources)
-            mixes.append(
-                Mix(tuple((s, identity) for s in sources), tuple((t, p) for p, t in columns), table)
-            )
+    for level in sorted(levels, key=level_order):
+        sources, permutations, targets = (sorted(set(side)) for side in zip(*levels[level], strict=True))
+        # One product computes all pairs, so all must be wanted: every layer has every operator.
+        assert len(levels[level]) == len(sources) * len(permutations) * len(targets), level
+        mixes.append(level_mix(sources, permutations, targets))
     return Plan(plan.signature, plan.contracts, tuple(mixes), plan.broadcasts, plan.bias)
 
 
@@ -99,8 +81,7 @@ def chain_contractions(plan: Plan) -> Plan:
         Contract(number[map_], number[parent], map_.after(parent)) for map_, parent in steps.items()
     )
     mixes = tuple(
-        Mix(tuple((number[maps[source]], p) for source, p in mix.sources), mix.targets, mix.slots)
-        for mix in plan.mixes
+        Mix(tuple((number[maps[source]], p) for source, p in mix.sources), mix.targets) for mix in plan.mixes
     )
     return Plan(plan.signature, contracts, mixes, plan.broadcasts, plan.bias)
 
@@ -113,8 +94,7 @@ def chain_broadcasts(plan: Plan) -> Plan:
     number = {map_: at for at, map_ in enumerate(steps, 1)}
     number[AxisMap.identity(plan.signature.order_out)] = 0
     mixes = tuple(
-        Mix(mix.sources, tuple((number[maps[target]], p) for target, p in mix.targets), mix.slots)
-        for mix in plan.mixes
+        Mix(mix.sources, tuple((number[maps[target]], p) for target, p in mix.targets)) for mix in plan.mixes
     )
     # Small to large: a tensor is complete before it is added into the next.
     broadcasts = tuple(
@@ -123,10 +103,6 @@ def chain_broadcasts(plan: Plan) -> Plan:
     )
     bias = tuple(number[maps[target]] for target in plan.bias)
     return Plan(plan.signature, plan.contracts, mixes, broadcasts, bias)
-
-
-def _number(maps: Iterable[AxisMap]) -> dict[AxisMap, int]:
-    return {map_: at for at, map_ in enumerate(sorted(set(maps)), 1)}
 
 
 def _ranks(sets: tuple[str, ...], signature: Signature) -> tuple[int, ...]:
@@ -156,9 +132,7 @@ def _chain(wanted: set[AxisMap], ranks: tuple[int, ...]) -> dict[AxisMap, AxisMa
         parent = parents.pop(gone)
         parents = {map_: parent if old == gone else old for map_, old in parents.items()}
     return {
-        map_: min(
-            (*_present(map_, parents, ranks), parents[map_], top), key=lambda p: _cost(map_, p)
-        )
+        map_: min((*_present(map_, parents, ranks), parents[map_], top), key=lambda p: _cost(map_, p))
         for map_ in sorted(parents, key=lambda m: (-len(m.kept), m))
     }
 
@@ -175,9 +149,7 @@ def _unshared(parents: dict[AxisMap, AxisMap], wanted: set[AxisMap]) -> list[Axi
     return [map_ for map_ in parents if map_ not in wanted and children[map_] < 2]
 
 
-def _present(
-    map_: AxisMap, parents: dict[AxisMap, AxisMap], ranks: tuple[int, ...]
-) -> Iterator[AxisMap]:
+def _present(map_: AxisMap, parents: dict[AxisMap, AxisMap], ranks: tuple[int, ...]) -> Iterator[AxisMap]:
     return (p for p in itertools.chain(_views(map_, ranks), _sums(map_, ranks)) if p in parents)
 
 
