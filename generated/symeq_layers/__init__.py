@@ -6,8 +6,8 @@ with letters tell the index set of each axis, as in `EquivariantUItoU` for ``u i
 
 Change the generator, not this file; to emit it again:
     symeq generate --library --out DIR
-template: sha256 8edc19619cfb10c12c9919ac461434b6808a29b61797fb2e2d2f5b049e633a15
-content:  sha256 2d195a92f1fe0f63cea420607949d20118810ffc58f9b8b4afcd2c2cacf6922d (with zeros here)
+template: sha256 0cbef5a69cdca17a375f7e447b7baaa7ee6a9de674d01658f054eadc1469e074
+content:  sha256 8b79d6a18aca5a54108a9f70021df90ac994b8eeae8f38d862aee552e053205b (with zeros here)
 """
 
 from .invariant_1 import Invariant1

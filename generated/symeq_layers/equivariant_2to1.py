@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "n n -> n" --out DIR
 plan:     sha256 deb8a5884c8561c5962ec370a91f016c332b3d49a0e7cee69f8d1a285b32675e
-template: sha256 8edc19619cfb10c12c9919ac461434b6808a29b61797fb2e2d2f5b049e633a15
-content:  sha256 0335032d5c28dfb7901bde3a6bacea852f903b2b0fc03051efc9505fb76415bf (with zeros here)
+template: sha256 0cbef5a69cdca17a375f7e447b7baaa7ee6a9de674d01658f054eadc1469e074
+content:  sha256 37742463a9335a1ee180cdf028d51f44d7abcc727d0b97e6715d32e99f6c105e (with zeros here)
 """
 
 import torch
@@ -56,16 +56,35 @@ def _to_diagram(weight: Tensor, merges: Tensor, steps: list[int]) -> Tensor:
     return weight
 
 
-def _input_only_blocks(
-    strings: tuple[tuple[int, ...], ...], inputs: tuple[str, ...], outputs: tuple[str, ...]
-) -> Tensor:
+def _input_only_blocks(strings: Tensor, inputs: tuple[str, ...], outputs: tuple[str, ...]) -> Tensor:
     """For each index set of the inputs and each slot, how many of its blocks hold inputs only."""
     k = len(inputs)
-    counts = [
-        [len({b for b, s in zip(string, inputs) if s == name} - set(string[k:])) for string in strings]
-        for name in dict.fromkeys(inputs)
-    ]
-    return torch.tensor(counts, dtype=torch.long, device="cpu").view(len(counts), len(strings))
+    counts = []
+    for name in dict.fromkeys(inputs):
+        ins = strings[:, [axis for axis in range(k) if inputs[axis] == name]]
+        outs = strings[:, [k + axis for axis in range(len(outputs)) if outputs[axis] == name]]
+        blocks = range(k + len(outputs))
+        counts.append(sum((ins == b).any(1).long() * (outs != b).all(1).long() for b in blocks))
+    return torch.stack(counts) if counts else torch.zeros(0, len(strings), dtype=torch.long, device="cpu")
+
+
+def _spread(strings: Tensor, sums: Tensor, inputs: tuple[str, ...], outputs: tuple[str, ...]) -> Tensor:
+    """For each orbit weight its standard deviation over that of the diagram basis."""
+    k = len(inputs)
+    reaching = torch.ones(len(strings), dtype=torch.bool, device="cpu")
+    for b, second in enumerate(outputs):
+        for a in range(b):
+            if outputs[a] == second:
+                reaching &= strings[:, k + a] != strings[:, k + b]
+    full = reaching.clone()  # those with all their terms at every n
+    for name, count in zip(dict.fromkeys(inputs), sums):
+        full &= count <= (0 if name in outputs else 1)
+    rest = reaching & ~full
+    spread = torch.ones(len(strings), device="cpu")
+    if rest.any():
+        spread[rest] = (0.6 * reaching.sum() / rest.sum()).sqrt()
+        spread[full] = (0.8 * reaching.sum() / full.sum()).sqrt()
+    return spread
 
 
 def _wide(dtype: torch.dtype) -> torch.dtype:
@@ -184,7 +203,7 @@ class Equivariant2to1(nn.Module):
     ) -> None:
         super().__init__()
         for name, channels in (("in_channels", in_channels), ("out_channels", out_channels)):
-            if isinstance(channels, bool) or not isinstance(channels, int) or channels < 1:
+            if isinstance(channels, bool) or not hasattr(channels, "__index__") or channels < 1:
                 raise ValueError(f"{name} must be an integer >= 1, got {channels!r}")
         if basis not in ("diagram", "orbit"):
             raise ValueError(f'basis must be "diagram" or "orbit", got {basis!r}')
@@ -222,7 +241,7 @@ class Equivariant2to1(nn.Module):
             bound = (3 / (5 * self.in_channels)) ** 0.5  # a uniform variable has variance bound^2 / 3
             self.weight.uniform_(-bound, bound)
             if self.basis == "orbit":
-                self.weight.mul_(self._spread().to(self.weight).view(-1, 1, 1))
+                self.weight.mul_(self._spread.to(self.weight).view(-1, 1, 1))
             if self.bias is not None:
                 self.bias.zero_()
 
@@ -405,35 +424,19 @@ class Equivariant2to1(nn.Module):
             bias = _to_diagram(bias, self._bias_merges, self._bias_steps)
         return z + bias.flatten()
 
-    def _spread(self) -> Tensor:
-        """For each orbit weight its standard deviation over that of the diagram basis."""
-        reaching, full = [], []
-        input_only = self._tables["_sums"].tolist()
-        for slot, string in enumerate(self.BASIS):
-            if len(set(string[2:])) == 1:
-                reaching.append(slot)
-                if all(
-                    sums[slot] == 0 or (sums[slot] == 1 and name not in self.OUTPUTS)
-                    for name, sums in zip(('n',), input_only)
-                ):
-                    full.append(slot)
-        spread = torch.ones(len(self.BASIS))
-        if len(full) < len(reaching):
-            spread[reaching] = (0.6 * len(reaching) / (len(reaching) - len(full))) ** 0.5
-            spread[full] = (0.8 * len(reaching) / len(full)) ** 0.5
-        return spread
-
     def _make_tables(self) -> None:
         """Integer tables: where the levels find their slots and, for orbit weights, their transform."""
         self._tables = {"_slots": torch.as_tensor(SLOTS, device="cpu")}
         if self.basis == "orbit":
+            strings = torch.tensor(self.BASIS, device="cpu").view(len(self.BASIS), 3)
             merges = _merges(self.BASIS, self.INPUTS + self.OUTPUTS)
             bias_merges = _merges(self.BIAS_BASIS, self.OUTPUTS)
             self._steps = [len(targets) for targets, _ in merges]
             self._bias_steps = [len(targets) for targets, _ in bias_merges]
             self._tables["_merges"] = _packed(merges)
             self._tables["_bias_merges"] = _packed(bias_merges)
-            self._tables["_sums"] = _input_only_blocks(self.BASIS, self.INPUTS, self.OUTPUTS)
+            self._tables["_sums"] = _input_only_blocks(strings, self.INPUTS, self.OUTPUTS)
+            self._spread = _spread(strings, self._tables["_sums"], self.INPUTS, self.OUTPUTS)
         self._place_tables()
 
     def _place_tables(self) -> None:
