@@ -6,8 +6,8 @@ with letters tell the index set of each axis, as in `EquivariantUItoU` for ``u i
 
 Change the generator, not this file; to emit it again:
     symeq generate --library --out DIR
-template: sha256 0cbef5a69cdca17a375f7e447b7baaa7ee6a9de674d01658f054eadc1469e074
-content:  sha256 8b79d6a18aca5a54108a9f70021df90ac994b8eeae8f38d862aee552e053205b (with zeros here)
+template: sha256 925222d73661e2b01e449ab1031cf6ad16f6cdcb522f97af19a0668c6dcf584d
+content:  sha256 81e96f014b0d22a5cd1010e2ab6c87ee237860d96eee6b74e4e32af2d4b7c953 (with zeros here)
 """
 
 from .invariant_1 import Invariant1

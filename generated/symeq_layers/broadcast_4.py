@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate " -> n n n n" --out DIR
 plan:     sha256 7ac46e1f1f65adfa43b3e9daae7a7360774afaef1dc9ba4c7a6428c39d349419
-template: sha256 0cbef5a69cdca17a375f7e447b7baaa7ee6a9de674d01658f054eadc1469e074
-content:  sha256 b50c5d9a32c3b3f1891fb9baa75543215df3ffcc26e2e29312355dbee92796e5 (with zeros here)
+template: sha256 925222d73661e2b01e449ab1031cf6ad16f6cdcb522f97af19a0668c6dcf584d
+content:  sha256 d1b660e64611c13e7fa66e21feb953b880ae8c0b9cada264c6bb18263b6376eb (with zeros here)
 """
 
 import torch
@@ -210,6 +210,8 @@ class Broadcast4(nn.Module):
                 raise ValueError(f"{name} must be an integer >= 1, got {channels!r}")
         if basis not in ("diagram", "orbit"):
             raise ValueError(f'basis must be "diagram" or "orbit", got {basis!r}')
+        if dtype is not None and not dtype.is_floating_point:
+            raise TypeError(f"dtype must be a floating-point dtype, got {dtype}")
         if normalization not in ("sum", "mean", "sqrt"):
             raise ValueError(f'normalization must be "sum", "mean" or "sqrt", got {normalization!r}')
         self.in_channels = in_channels
@@ -280,9 +282,8 @@ class Broadcast4(nn.Module):
         masks = self._masks(x, mask, sizes)
         if autocast:
             # Sums stay in float32 until they are mixed: products choose their dtype themselves.
-            dtype = x.dtype if x.dtype == torch.float64 else torch.get_autocast_dtype(kind)
             with torch.autocast(kind, enabled=False):
-                return self._compute(x, masks, sizes, dtype)
+                return self._compute(x, masks, sizes, torch.get_autocast_dtype(kind))
         return self._compute(x, masks, sizes, x.dtype)
 
     def _compute(

@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "n n n -> n n" --out DIR
 plan:     sha256 a0d5f37655bbb2e0165a454bd3f7f129e067a3912d7057ea8e6fcd0c6470c39f
-template: sha256 0cbef5a69cdca17a375f7e447b7baaa7ee6a9de674d01658f054eadc1469e074
-content:  sha256 07227a89891364b99ea9b8d602a5fc53f7ef9becc1e13e59644369008969e610 (with zeros here)
+template: sha256 925222d73661e2b01e449ab1031cf6ad16f6cdcb522f97af19a0668c6dcf584d
+content:  sha256 61e6e687a79c1817323968a8c46bc6a4c7235be9389b826ea4025e31edbfa0cd (with zeros here)
 """
 
 import torch
@@ -271,6 +271,8 @@ class Equivariant3to2(nn.Module):
                 raise ValueError(f"{name} must be an integer >= 1, got {channels!r}")
         if basis not in ("diagram", "orbit"):
             raise ValueError(f'basis must be "diagram" or "orbit", got {basis!r}')
+        if dtype is not None and not dtype.is_floating_point:
+            raise TypeError(f"dtype must be a floating-point dtype, got {dtype}")
         if normalization not in ("sum", "mean", "sqrt"):
             raise ValueError(f'normalization must be "sum", "mean" or "sqrt", got {normalization!r}')
         self.in_channels = in_channels
@@ -341,9 +343,8 @@ class Equivariant3to2(nn.Module):
         masks = self._masks(x, mask, sizes)
         if autocast:
             # Sums stay in float32 until they are mixed: products choose their dtype themselves.
-            dtype = x.dtype if x.dtype == torch.float64 else torch.get_autocast_dtype(kind)
             with torch.autocast(kind, enabled=False):
-                return self._compute(x, masks, sizes, dtype)
+                return self._compute(x, masks, sizes, torch.get_autocast_dtype(kind))
         return self._compute(x, masks, sizes, x.dtype)
 
     def _compute(

@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "u i -> i" --out DIR
 plan:     sha256 9439db06a6b4bfb85ec2b56da1cb732eafdc1857d122291916cdaf5fc16e4fe4
-template: sha256 0cbef5a69cdca17a375f7e447b7baaa7ee6a9de674d01658f054eadc1469e074
-content:  sha256 08556b38b8d25123a1533e2f0b99d882c88a91b5e01f65cf3418db9054268a87 (with zeros here)
+template: sha256 925222d73661e2b01e449ab1031cf6ad16f6cdcb522f97af19a0668c6dcf584d
+content:  sha256 98eac3bb913d20c631bed8ee85f72f6ba1e9c1ebee673a3906ae7797e4e014d0 (with zeros here)
 """
 
 import torch
@@ -192,6 +192,8 @@ class EquivariantUItoI(nn.Module):
                 raise ValueError(f"{name} must be an integer >= 1, got {channels!r}")
         if basis not in ("diagram", "orbit"):
             raise ValueError(f'basis must be "diagram" or "orbit", got {basis!r}')
+        if dtype is not None and not dtype.is_floating_point:
+            raise TypeError(f"dtype must be a floating-point dtype, got {dtype}")
         if normalization not in ("sum", "mean", "sqrt"):
             raise ValueError(f'normalization must be "sum", "mean" or "sqrt", got {normalization!r}')
         self.in_channels = in_channels
@@ -262,9 +264,8 @@ class EquivariantUItoI(nn.Module):
         masks = self._masks(x, mask, sizes)
         if autocast:
             # Sums stay in float32 until they are mixed: products choose their dtype themselves.
-            dtype = x.dtype if x.dtype == torch.float64 else torch.get_autocast_dtype(kind)
             with torch.autocast(kind, enabled=False):
-                return self._compute(x, masks, sizes, dtype)
+                return self._compute(x, masks, sizes, torch.get_autocast_dtype(kind))
         return self._compute(x, masks, sizes, x.dtype)
 
     def _compute(

@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "n n n -> " --out DIR
 plan:     sha256 aff6999be19a01359e56be7bb2c0422680258d90235081e1bf057d769d680557
-template: sha256 0cbef5a69cdca17a375f7e447b7baaa7ee6a9de674d01658f054eadc1469e074
-content:  sha256 ca6586385035cd58f75d75da6b2d36658d8f7a14cdc1cfb58612c6885bf8c0ce (with zeros here)
+template: sha256 925222d73661e2b01e449ab1031cf6ad16f6cdcb522f97af19a0668c6dcf584d
+content:  sha256 2c16860d4dbe323c9f07c848a6e0ddcea27b818cbc9120b9a93b5030ab62b000 (with zeros here)
 """
 
 import torch
@@ -207,6 +207,8 @@ class Invariant3(nn.Module):
                 raise ValueError(f"{name} must be an integer >= 1, got {channels!r}")
         if basis not in ("diagram", "orbit"):
             raise ValueError(f'basis must be "diagram" or "orbit", got {basis!r}')
+        if dtype is not None and not dtype.is_floating_point:
+            raise TypeError(f"dtype must be a floating-point dtype, got {dtype}")
         if normalization not in ("sum", "mean", "sqrt"):
             raise ValueError(f'normalization must be "sum", "mean" or "sqrt", got {normalization!r}')
         self.in_channels = in_channels
@@ -277,9 +279,8 @@ class Invariant3(nn.Module):
         masks = self._masks(x, mask, sizes)
         if autocast:
             # Sums stay in float32 until they are mixed: products choose their dtype themselves.
-            dtype = x.dtype if x.dtype == torch.float64 else torch.get_autocast_dtype(kind)
             with torch.autocast(kind, enabled=False):
-                return self._compute(x, masks, sizes, dtype)
+                return self._compute(x, masks, sizes, torch.get_autocast_dtype(kind))
         return self._compute(x, masks, sizes, x.dtype)
 
     def _compute(

@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "n n n n -> " --out DIR
 plan:     sha256 47b372015ceda476e81101f03d87cec0126812f99f2aff00099c95200213023b
-template: sha256 0cbef5a69cdca17a375f7e447b7baaa7ee6a9de674d01658f054eadc1469e074
-content:  sha256 64df399e00597231741131a1ba85534b31518c4091a3c1b273fa64fd509483f6 (with zeros here)
+template: sha256 925222d73661e2b01e449ab1031cf6ad16f6cdcb522f97af19a0668c6dcf584d
+content:  sha256 d9acd2d6da3145de37e5f6055b1bd629b05fb006d7dc9d61972cb2331b3ff0d6 (with zeros here)
 """
 
 import torch
@@ -217,6 +217,8 @@ class Invariant4(nn.Module):
                 raise ValueError(f"{name} must be an integer >= 1, got {channels!r}")
         if basis not in ("diagram", "orbit"):
             raise ValueError(f'basis must be "diagram" or "orbit", got {basis!r}')
+        if dtype is not None and not dtype.is_floating_point:
+            raise TypeError(f"dtype must be a floating-point dtype, got {dtype}")
         if normalization not in ("sum", "mean", "sqrt"):
             raise ValueError(f'normalization must be "sum", "mean" or "sqrt", got {normalization!r}')
         self.in_channels = in_channels
@@ -287,9 +289,8 @@ class Invariant4(nn.Module):
         masks = self._masks(x, mask, sizes)
         if autocast:
             # Sums stay in float32 until they are mixed: products choose their dtype themselves.
-            dtype = x.dtype if x.dtype == torch.float64 else torch.get_autocast_dtype(kind)
             with torch.autocast(kind, enabled=False):
-                return self._compute(x, masks, sizes, dtype)
+                return self._compute(x, masks, sizes, torch.get_autocast_dtype(kind))
         return self._compute(x, masks, sizes, x.dtype)
 
     def _compute(
