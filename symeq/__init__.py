@@ -4,16 +4,38 @@
     basis = symeq.basis("n n -> n n")           # the 15 operators, as SymPy, as matrices
     Layer = symeq.layer("n n -> n n")           # a torch.nn.Module class
     symeq.generate("n n -> n n", "my_layers/")  # the same as a standalone file
+    symeq.verify("my_layers/equivariant_2to2.py").ok
 
 A spec is a string such as ``"u i -> u"``, a pair of orders ``(k, k')``, or a ``Signature``.
 """
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 from symeq.bases.derive import derive as basis
 from symeq.errors import SymeqError
 from symeq.layers import layer
 from symeq.pipeline import generate, plan
-from symeq.signature import Signature
+from symeq.signature import Signature, Spec
+
+if TYPE_CHECKING:
+    from symeq.verification.checks import Progress
+    from symeq.verification.load import Target
+    from symeq.verification.report import VerificationReport
 
 __version__ = "0.1.0"
 
-__all__ = ["Signature", "SymeqError", "__version__", "basis", "generate", "layer", "plan"]
+__all__ = ["Signature", "SymeqError", "__version__", "basis", "generate", "layer", "plan", "verify"]
+
+
+def verify(
+    target: Target, signature: Spec | None = None, *, seed: int = 0, progress: Progress | None = None
+) -> VerificationReport:
+    """What holding a layer (a file, a class or a spec) against its definition finds.
+
+    See ``symeq.verification.checks.verify``, which this calls; it loads torch.
+    """
+    from symeq.verification import checks
+
+    return checks.verify(target, signature, seed=seed, progress=progress)

@@ -137,6 +137,21 @@ def test_places_that_cannot_be_written(tmp_path: Path) -> None:
     assert (tmp_path / "file").read_text() == "mine"
 
 
+def test_a_library_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
+    """Somebody's own __init__ is seen before the first file is written."""
+    (tmp_path / "__init__.py").write_text("mine")
+    with pytest.raises(OutputError, match="__init__"):
+        generate_library(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["__init__.py"]
+
+
+def test_no_folder_is_left_by_a_failed_write(tmp_path: Path) -> None:
+    """Folders made on the way to a file that cannot be written are taken away again."""
+    with pytest.raises(OutputError, match="cannot be written"):
+        symeq.generate("n -> n", tmp_path / "made" / ("x" * 300))
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_an_interrupted_write_leaves_what_was_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Neither half a file nor the file that was written aside remains."""
     path = symeq.generate("n -> n", tmp_path)

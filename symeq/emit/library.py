@@ -5,7 +5,8 @@ from __future__ import annotations
 import difflib
 import os
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,34 +33,53 @@ class Difference:
 def write(module: RenderedModule, folder: Path, force: bool = False) -> Path:
     """Writes ``module`` into ``folder`` (made if it is missing) and returns the file's path.
 
-    The text is written aside and renamed, so that an interrupted write leaves what was there.
+    The text is written aside and renamed, so that an interrupted write leaves what was there; a
+    folder made for a file that then could not be written is taken away again.
 
     Raises:
         OutputError: the folder is a file or cannot be written to, or the file has been edited by
             hand since it was emitted (or was never emitted) and ``force`` is not given.
     """
-    path = folder / module.file_name
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        if path.exists() and not force:
-            _refuse_edited(path, module.text)
-        _replace(path, module.text)
-    except OutputError:
-        raise
-    except (FileExistsError, NotADirectoryError) as error:
-        raise OutputError(folder, "is a file, expected a folder", "Name another place with --out.") from error
-    except IsADirectoryError as error:
-        raise OutputError(path, "is a folder, expected a file", "Move it, or name another --out.") from error
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise OutputError(path, f"cannot be written ({reason})", "Name another place with --out.") from error
-    return path
+    return _write_all([module], folder, force)[0]
 
 
 def write_library(modules: Iterable[RenderedModule], folder: Path, force: bool = False) -> list[Path]:
-    """Writes the package of ``modules``: each, and an ``__init__`` that imports their classes."""
+    """Writes the package of ``modules``: each, and an ``__init__`` that imports their classes.
+
+    Nothing is written if one of the files must not be overwritten (see ``write``).
+    """
     listed = list(modules)
-    return [write(module, folder, force) for module in (*listed, render_package(listed))]
+    return _write_all([*listed, render_package(listed)], folder, force)
+
+
+def _write_all(modules: Sequence[RenderedModule], folder: Path, force: bool) -> list[Path]:
+    paths = [folder / module.file_name for module in modules]
+    if not force:
+        for path, module in zip(paths, modules, strict=True):
+            _refuse_edited(path, module.text)
+    made = [place for place in (folder, *folder.parents) if not os.path.exists(place)]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for path, module in zip(paths, modules, strict=True):
+            _replace(path, module.text)
+    except BaseException as error:
+        for place in made:
+            with suppress(OSError):  # not empty, or never made
+                place.rmdir()
+        if isinstance(error, OSError):
+            raise _output_error(error, folder) from error
+        raise
+    return paths
+
+
+def _output_error(error: OSError, folder: Path) -> OutputError:
+    remedy = "Name another place with --out."
+    if isinstance(error, FileExistsError | NotADirectoryError):
+        return OutputError(folder, "is a file, expected a folder", remedy)
+    place = Path(error.filename2 or error.filename or folder)
+    if isinstance(error, IsADirectoryError):
+        return OutputError(place, "is a folder, expected a file", remedy)
+    return OutputError(place, f"cannot be written ({error.strerror or error})", remedy)
 
 
 def check(modules: Iterable[RenderedModule], folder: Path) -> list[Difference]:
@@ -95,9 +115,11 @@ def _diff(found: str, wanted: str, path: Path) -> Iterator[str]:
 
 
 def _refuse_edited(path: Path, wanted: str) -> None:
+    if not os.path.isfile(path):
+        return  # nothing to lose; if it cannot be written, writing says so
     try:
         found = path.read_text(encoding="utf-8")
-    except UnicodeDecodeError:
+    except (OSError, UnicodeDecodeError):
         found = ""
     if found != wanted and not untouched(found):
         raise OutputError(

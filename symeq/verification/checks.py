@@ -1,0 +1,77 @@
+"""``verify``: a layer on trial, check by check.
+
+Each check tries a list of cases and stops at the first that fails; the others go on. First comes the contract
+of the class, then its values.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeAlias
+
+import torch
+
+from symeq.signature import Spec
+from symeq.verification.contract import contract_checks
+from symeq.verification.load import Target, resolve
+from symeq.verification.report import Check, VerificationReport
+from symeq.verification.trial import Mismatch, Rung, Trial
+from symeq.verification.values import value_checks
+
+Progress: TypeAlias = Callable[[str, int, int], None]
+
+
+def verify(
+    target: Target,
+    signature: Spec | None = None,
+    *,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> VerificationReport:
+    """What holding a layer against its contract and the definition of its operators finds.
+
+    Values are compared at the sizes and settings that each check's ``scope`` tells: exactly, with integers,
+    or, with "mean" and "sqrt", to the tolerance told there. This is a test and no proof: it says nothing of
+    other sizes. Verifying a file runs it.
+
+    Args:
+        target: the path of a file with one layer class, the class, or a spec (a string with ``"->"``, a pair
+            of orders, a ``Signature``), whose layer is then emitted in memory.
+        signature: of a class that has no SIGNATURE.
+        seed: of the random weights, inputs, masks and permutations.
+        progress: called with the name of a check and how many cases of how many, over all checks, are done.
+
+    Raises:
+        NotALayerError: a missing file, one that cannot be run, or no layer in it.
+        SignatureError, OptionError, TooLargeError: a spec that cannot be used.
+    """
+    subject = resolve(target, signature)
+    checks: list[Check] = []
+    report = progress or (lambda name, done, total: None)
+    with torch.random.fork_rng(devices=[]):  # layers draw their weights; leave the caller's generator alone
+        torch.manual_seed(seed)
+        trial = Trial(subject, seed)
+        contract, values = list(contract_checks(trial)), list(value_checks(trial))
+        total = sum(len(rung.cases) for rung in (*contract, *values))
+        done = 0
+        for rung in contract:
+            checks.append(_made(rung, done, total, report))
+            done += len(rung.cases)
+        if all(check.ok for check in checks):
+            for rung in values:
+                checks.append(_made(rung, done, total, report))
+                done += len(rung.cases)
+        else:
+            checks.append(Check("values", False, "not looked at, since the contract does not hold"))
+    report("done", total, total)
+    return VerificationReport(subject.name, subject.signature, subject.layout, seed, tuple(checks))
+
+
+def _made(rung: Rung, done: int, total: int, progress: Progress) -> Check:
+    for at, case in enumerate(rung.cases):
+        progress(rung.name, done + at, total)
+        try:
+            rung.run(case, at)
+        except Mismatch as found:
+            return Check(rung.name, False, rung.scope, found.detail, found.counterexample)
+    return Check(rung.name, True, rung.scope)
