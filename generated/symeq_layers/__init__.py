@@ -6,8 +6,8 @@ with letters tell the index set of each axis, as in `EquivariantUItoU` for ``u i
 
 Change the generator, not this file; to emit it again:
     symeq generate --library --out DIR
-template: sha256 925222d73661e2b01e449ab1031cf6ad16f6cdcb522f97af19a0668c6dcf584d
-content:  sha256 81e96f014b0d22a5cd1010e2ab6c87ee237860d96eee6b74e4e32af2d4b7c953 (with zeros here)
+template: sha256 d46f6abb6a55699fb1ca784f218efde14baed2e61bd13dfd697117088040afa7
+content:  sha256 603e42bd62d74553e30056d93e84256895ea5b4ff7096e071ed94c7332c135bd (with zeros here)
 """
 
 from .invariant_1 import Invariant1

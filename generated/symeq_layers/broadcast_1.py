@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate " -> n" --out DIR
 plan:     sha256 19891cc80d540d973a7d4cbfebcbd18f5dc4a56c36746b4f7f6f8ffafdba19b4
-template: sha256 925222d73661e2b01e449ab1031cf6ad16f6cdcb522f97af19a0668c6dcf584d
-content:  sha256 8a31e10bf509c7b32ab97e5b2fc90392ae247bd0c55606f187f9d95b890eb386 (with zeros here)
+template: sha256 d46f6abb6a55699fb1ca784f218efde14baed2e61bd13dfd697117088040afa7
+content:  sha256 4a4687d5f6408a52fe5da4d3b9bb087fea657492130ad73927b0e36209bd05d2 (with zeros here)
 """
 
 import torch
@@ -262,12 +262,14 @@ class Broadcast1(nn.Module):
         self, x: Tensor, masks: dict[str, Tensor], sizes: dict[str, int], dtype: torch.dtype
     ) -> Tensor:
         wide = _wide(dtype)
+        # bfloat16 has the range of float32; in float16 parts can overflow whose sum does not.
+        narrow = dtype if dtype == torch.bfloat16 else wide
         batch = x.shape[: x.dim() - 1]
         scale = self._scale(masks, sizes, wide)
         terms = self._terms(scale, wide)
 
         # Mix: one product over the channels for each number of propagating blocks.
-        z0 = _mix((x,), terms, 0, 1, 1, dtype).to(wide)  # propagating blocks: 0 of n
+        z0 = _mix((x,), terms, 0, 1, 1, narrow).to(wide)  # propagating blocks: 0 of n
         z0 = self._add_bias(z0)
         b1 = z0  # (0)
 

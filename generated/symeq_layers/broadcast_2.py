@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate " -> n n" --out DIR
 plan:     sha256 4574371dbae1c2d3e3c9795c680eb7de367b58e7655a3ae8b40aa879e7a3b605
-template: sha256 925222d73661e2b01e449ab1031cf6ad16f6cdcb522f97af19a0668c6dcf584d
-content:  sha256 1c6c8f30a00fb4e36841d1a14684d1de58fdf917dcbb0468c1acab0828dfd8dc (with zeros here)
+template: sha256 d46f6abb6a55699fb1ca784f218efde14baed2e61bd13dfd697117088040afa7
+content:  sha256 99d1b23c898d3d51b93024cf1ee423cc3ca23824269ba59ca5746e26a05cb4a3 (with zeros here)
 """
 
 import torch
@@ -275,12 +275,14 @@ class Broadcast2(nn.Module):
         self, x: Tensor, masks: dict[str, Tensor], sizes: dict[str, int], dtype: torch.dtype
     ) -> Tensor:
         wide = _wide(dtype)
+        # bfloat16 has the range of float32; in float16 parts can overflow whose sum does not.
+        narrow = dtype if dtype == torch.bfloat16 else wide
         batch = x.shape[: x.dim() - 1]
         scale = self._scale(masks, sizes, wide)
         terms = self._terms(scale, wide)
 
         # Mix: one product over the channels for each number of propagating blocks.
-        z0 = _mix((x,), terms, 0, 1, 2, dtype).to(wide)  # propagating blocks: 0 of n
+        z0 = _mix((x,), terms, 0, 1, 2, narrow).to(wide)  # propagating blocks: 0 of n
         z0 = self._add_bias(z0)
         b1, b2 = z0.chunk(2, -1)  # (0 1), (0) (1)
 

@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate " -> n n n" --out DIR
 plan:     sha256 6f0b75f7dd168e96249e38c5fdeecc85e4fd7cbb62d5c3b09a41bb28f598a3da
-template: sha256 925222d73661e2b01e449ab1031cf6ad16f6cdcb522f97af19a0668c6dcf584d
-content:  sha256 17ee9c1dcb7f642f8a535e6accf8ba9fba28118a73bc3a20ccffeb3ba6251f49 (with zeros here)
+template: sha256 d46f6abb6a55699fb1ca784f218efde14baed2e61bd13dfd697117088040afa7
+content:  sha256 f303291cfddba3304a0f3aaa335225dc099171869fb35df626f3f51a5c2f99fd (with zeros here)
 """
 
 import torch
@@ -278,12 +278,14 @@ class Broadcast3(nn.Module):
         self, x: Tensor, masks: dict[str, Tensor], sizes: dict[str, int], dtype: torch.dtype
     ) -> Tensor:
         wide = _wide(dtype)
+        # bfloat16 has the range of float32; in float16 parts can overflow whose sum does not.
+        narrow = dtype if dtype == torch.bfloat16 else wide
         batch = x.shape[: x.dim() - 1]
         scale = self._scale(masks, sizes, wide)
         terms = self._terms(scale, wide)
 
         # Mix: one product over the channels for each number of propagating blocks.
-        z0 = _mix((x,), terms, 0, 1, 5, dtype).to(wide)  # propagating blocks: 0 of n
+        z0 = _mix((x,), terms, 0, 1, 5, narrow).to(wide)  # propagating blocks: 0 of n
         z0 = self._add_bias(z0)
         b1, b2, b3, b4, b5 = z0.chunk(5, -1)  # (0 1 2), (0 1) (2), (0 2) (1), (0) (1 2), (0) (1) (2)
 

@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate " -> n n n n" --out DIR
 plan:     sha256 7ac46e1f1f65adfa43b3e9daae7a7360774afaef1dc9ba4c7a6428c39d349419
-template: sha256 925222d73661e2b01e449ab1031cf6ad16f6cdcb522f97af19a0668c6dcf584d
-content:  sha256 d1b660e64611c13e7fa66e21feb953b880ae8c0b9cada264c6bb18263b6376eb (with zeros here)
+template: sha256 d46f6abb6a55699fb1ca784f218efde14baed2e61bd13dfd697117088040afa7
+content:  sha256 38a44e7fe706dc6b6602f78336d9bdfb9f6e534952518b37524236fa0abe8a00 (with zeros here)
 """
 
 import torch
@@ -290,12 +290,14 @@ class Broadcast4(nn.Module):
         self, x: Tensor, masks: dict[str, Tensor], sizes: dict[str, int], dtype: torch.dtype
     ) -> Tensor:
         wide = _wide(dtype)
+        # bfloat16 has the range of float32; in float16 parts can overflow whose sum does not.
+        narrow = dtype if dtype == torch.bfloat16 else wide
         batch = x.shape[: x.dim() - 1]
         scale = self._scale(masks, sizes, wide)
         terms = self._terms(scale, wide)
 
         # Mix: one product over the channels for each number of propagating blocks.
-        z0 = _mix((x,), terms, 0, 1, 15, dtype).to(wide)  # propagating blocks: 0 of n
+        z0 = _mix((x,), terms, 0, 1, 15, narrow).to(wide)  # propagating blocks: 0 of n
         z0 = self._add_bias(z0)
         (
             b1, b2, b3, b4, b5, b6, b7, b8, b9, b10, b11, b12, b13, b14, b15,

@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate " -> n n n n n" --out DIR
 plan:     sha256 d3b1239c2c9e1772771949ed598c146b498ea4bbb67463cd401a2a8e16ba178f
-template: sha256 925222d73661e2b01e449ab1031cf6ad16f6cdcb522f97af19a0668c6dcf584d
-content:  sha256 91c64d36d8de9356545c8448722a5cfe913bb91d9a05dd6454eaf942ab0016a5 (with zeros here)
+template: sha256 d46f6abb6a55699fb1ca784f218efde14baed2e61bd13dfd697117088040afa7
+content:  sha256 f6f60cb8d648e58cb8d24d339bc8dfd42726acd3f5a7ad328958caa742043b84 (with zeros here)
 """
 
 import torch
@@ -336,12 +336,14 @@ class Broadcast5(nn.Module):
         self, x: Tensor, masks: dict[str, Tensor], sizes: dict[str, int], dtype: torch.dtype
     ) -> Tensor:
         wide = _wide(dtype)
+        # bfloat16 has the range of float32; in float16 parts can overflow whose sum does not.
+        narrow = dtype if dtype == torch.bfloat16 else wide
         batch = x.shape[: x.dim() - 1]
         scale = self._scale(masks, sizes, wide)
         terms = self._terms(scale, wide)
 
         # Mix: one product over the channels for each number of propagating blocks.
-        z0 = _mix((x,), terms, 0, 1, 52, dtype).to(wide)  # propagating blocks: 0 of n
+        z0 = _mix((x,), terms, 0, 1, 52, narrow).to(wide)  # propagating blocks: 0 of n
         z0 = self._add_bias(z0)
         (
             b1, b2, b3, b4, b5, b6, b7, b8, b9, b10, b11, b12, b13, b14, b15, b16, b17, b18, b19, b20,

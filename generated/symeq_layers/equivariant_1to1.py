@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "n -> n" --out DIR
 plan:     sha256 23c31b78737317ec559318ac94a879dd12bfaca11de29d302e9e3f8460c32b7b
-template: sha256 925222d73661e2b01e449ab1031cf6ad16f6cdcb522f97af19a0668c6dcf584d
-content:  sha256 ce8bd450fdc51155fe9ff01d30f8831fd15bac54bb1d0a4f55d022f158dfb644 (with zeros here)
+template: sha256 d46f6abb6a55699fb1ca784f218efde14baed2e61bd13dfd697117088040afa7
+content:  sha256 d8723256a92b073c0967ff3d4863e27854ade21a3136cf08fb3b14dbd4998d76 (with zeros here)
 """
 
 import torch
@@ -272,6 +272,8 @@ class Equivariant1to1(nn.Module):
         self, x: Tensor, masks: dict[str, Tensor], sizes: dict[str, int], dtype: torch.dtype
     ) -> Tensor:
         wide = _wide(dtype)
+        # bfloat16 has the range of float32; in float16 parts can overflow whose sum does not.
+        narrow = dtype if dtype == torch.bfloat16 else wide
         x = _zero_padding(x, (masks.get("n"),))
         scale = self._scale(masks, sizes, wide)
         terms = self._terms(scale, wide)
@@ -282,7 +284,7 @@ class Equivariant1to1(nn.Module):
         c1 = _sum(x, (-2,), scale["n"])  # (0)
 
         # Mix: one product over the channels for each number of propagating blocks.
-        z1 = _mix((x,), terms, 0, 1, 1, dtype).to(wide)  # propagating blocks: 1 of n
+        z1 = _mix((x,), terms, 0, 1, 1, narrow).to(wide)  # propagating blocks: 1 of n
         y = z1  # [0]
         z0 = _mix((c1,), terms, 1, 1, 1, wide)  # propagating blocks: 0 of n
         z0 = self._add_bias(z0)

@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "n -> n n" --out DIR
 plan:     sha256 886ad5badb7a12e6ab868bd51bcc69fe8278372d6638318c0e1117c8bf388496
-template: sha256 925222d73661e2b01e449ab1031cf6ad16f6cdcb522f97af19a0668c6dcf584d
-content:  sha256 7c98ca934aac655904e56f1c928b701252eb72ce4616d08355883fb7bccd62e2 (with zeros here)
+template: sha256 d46f6abb6a55699fb1ca784f218efde14baed2e61bd13dfd697117088040afa7
+content:  sha256 ac5c3e9ad4641282cd1d0d7bf11f18e87397645ed760619c5bb013e0f90134c7 (with zeros here)
 """
 
 import torch
@@ -287,6 +287,8 @@ class Equivariant1to2(nn.Module):
         self, x: Tensor, masks: dict[str, Tensor], sizes: dict[str, int], dtype: torch.dtype
     ) -> Tensor:
         wide = _wide(dtype)
+        # bfloat16 has the range of float32; in float16 parts can overflow whose sum does not.
+        narrow = dtype if dtype == torch.bfloat16 else wide
         batch = x.shape[: x.dim() - 2]
         x = _zero_padding(x, (masks.get("n"),))
         scale = self._scale(masks, sizes, wide)
@@ -298,7 +300,7 @@ class Equivariant1to2(nn.Module):
         c1 = _sum(x, (-2,), scale["n"])  # (0)
 
         # Mix: one product over the channels for each number of propagating blocks.
-        z1 = _mix((x,), terms, 0, 1, 3, dtype).to(wide)  # propagating blocks: 1 of n
+        z1 = _mix((x,), terms, 0, 1, 3, narrow).to(wide)  # propagating blocks: 1 of n
         b1, b2, b3 = z1.chunk(3, -1)  # [0 1], [0] (1), (0) [1]
         z0 = _mix((c1,), terms, 3, 1, 2, wide)  # propagating blocks: 0 of n
         z0 = self._add_bias(z0)

@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "n -> n n n" --out DIR
 plan:     sha256 9a2983974d1a5e82fa7fea3bb2c895e588dd87913a1928458115b632a3552c5f
-template: sha256 925222d73661e2b01e449ab1031cf6ad16f6cdcb522f97af19a0668c6dcf584d
-content:  sha256 46f276ce7017526ef5b441d5e7569681fda0a62b68b3d936b6c11272a529423c (with zeros here)
+template: sha256 d46f6abb6a55699fb1ca784f218efde14baed2e61bd13dfd697117088040afa7
+content:  sha256 139b0d9cfd13e164b33ab9bf674364d353bf6371bbd2dbbfab61d2c2242c2567 (with zeros here)
 """
 
 import torch
@@ -297,6 +297,8 @@ class Equivariant1to3(nn.Module):
         self, x: Tensor, masks: dict[str, Tensor], sizes: dict[str, int], dtype: torch.dtype
     ) -> Tensor:
         wide = _wide(dtype)
+        # bfloat16 has the range of float32; in float16 parts can overflow whose sum does not.
+        narrow = dtype if dtype == torch.bfloat16 else wide
         batch = x.shape[: x.dim() - 2]
         x = _zero_padding(x, (masks.get("n"),))
         scale = self._scale(masks, sizes, wide)
@@ -308,7 +310,7 @@ class Equivariant1to3(nn.Module):
         c1 = _sum(x, (-2,), scale["n"])  # (0)
 
         # Mix: one product over the channels for each number of propagating blocks.
-        z1 = _mix((x,), terms, 0, 1, 10, dtype).to(wide)  # propagating blocks: 1 of n
+        z1 = _mix((x,), terms, 0, 1, 10, narrow).to(wide)  # propagating blocks: 1 of n
         (
             b5, b6, b7, b8, b9, b10, b11, b12, b13, b14,
         ) = z1.chunk(10, -1)

@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "n -> n n n n" --out DIR
 plan:     sha256 6921d02a2c27ccc7fec5b7fe5d979787d8456e5b88e1920ab04c112bb8d450cf
-template: sha256 925222d73661e2b01e449ab1031cf6ad16f6cdcb522f97af19a0668c6dcf584d
-content:  sha256 7e4a18eed1d41713d9ea1567fff66d9997ae0ae10f138f4a8a2b90691ba6861a (with zeros here)
+template: sha256 d46f6abb6a55699fb1ca784f218efde14baed2e61bd13dfd697117088040afa7
+content:  sha256 3b9806e8f94d37e33db401e95003d7d7b0998eae1d7d46874a671774054f62e4 (with zeros here)
 """
 
 import torch
@@ -337,6 +337,8 @@ class Equivariant1to4(nn.Module):
         self, x: Tensor, masks: dict[str, Tensor], sizes: dict[str, int], dtype: torch.dtype
     ) -> Tensor:
         wide = _wide(dtype)
+        # bfloat16 has the range of float32; in float16 parts can overflow whose sum does not.
+        narrow = dtype if dtype == torch.bfloat16 else wide
         batch = x.shape[: x.dim() - 2]
         x = _zero_padding(x, (masks.get("n"),))
         scale = self._scale(masks, sizes, wide)
@@ -348,7 +350,7 @@ class Equivariant1to4(nn.Module):
         c1 = _sum(x, (-2,), scale["n"])  # (0)
 
         # Mix: one product over the channels for each number of propagating blocks.
-        z1 = _mix((x,), terms, 0, 1, 37, dtype).to(wide)  # propagating blocks: 1 of n
+        z1 = _mix((x,), terms, 0, 1, 37, narrow).to(wide)  # propagating blocks: 1 of n
         (
             b22, b23, b24, b25, b26, b27, b28, b29, b30, b31, b32, b33, b34, b35, b36, b37, b38, b39,
             b40, b41, b42, b43, b44, b45, b46, b47, b48, b49, b50, b51, b52, b53, b54, b55, b56, b57,

@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "n n -> n" --out DIR
 plan:     sha256 deb8a5884c8561c5962ec370a91f016c332b3d49a0e7cee69f8d1a285b32675e
-template: sha256 925222d73661e2b01e449ab1031cf6ad16f6cdcb522f97af19a0668c6dcf584d
-content:  sha256 cd5fd52e9e43fb937f116a77e7928db90fdc5b51784ce3d1071cba3373cb030d (with zeros here)
+template: sha256 d46f6abb6a55699fb1ca784f218efde14baed2e61bd13dfd697117088040afa7
+content:  sha256 0c7bab1363458d2c60c3255b10f26e9b5c506f9c67c1598b78f20fa865b30d6b (with zeros here)
 """
 
 import torch

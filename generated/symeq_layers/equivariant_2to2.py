@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "n n -> n n" --out DIR
 plan:     sha256 163c81408d139a5d1be743bac274b56002d965e6ffe632c378f62d504b9626cf
-template: sha256 925222d73661e2b01e449ab1031cf6ad16f6cdcb522f97af19a0668c6dcf584d
-content:  sha256 6a21a11ac890eedeed3b0440195544bc33f36cc9b5ffdbbab232bce906ecfc16 (with zeros here)
+template: sha256 d46f6abb6a55699fb1ca784f218efde14baed2e61bd13dfd697117088040afa7
+content:  sha256 c5ed47fbdea1ab9bf78c71d9b2e4f129edc23a9dad38501b07e345ee2668b3a6 (with zeros here)
 """
 
 import torch
@@ -313,6 +313,8 @@ class Equivariant2to2(nn.Module):
         self, x: Tensor, masks: dict[str, Tensor], sizes: dict[str, int], dtype: torch.dtype
     ) -> Tensor:
         wide = _wide(dtype)
+        # bfloat16 has the range of float32; in float16 parts can overflow whose sum does not.
+        narrow = dtype if dtype == torch.bfloat16 else wide
         x = _zero_padding(x, (masks.get("n"), masks.get("n")))
         scale = self._scale(masks, sizes, wide)
         terms = self._terms(scale, wide)
@@ -327,7 +329,7 @@ class Equivariant2to2(nn.Module):
         c5 = _sum(c2, (-2,), scale["n"])  # (0) (1)
 
         # Mix: one product over the channels for each number of propagating blocks.
-        z2 = _mix((x,), terms, 0, 1, 2, dtype).to(wide)  # propagating blocks: 2 of n
+        z2 = _mix((x,), terms, 0, 1, 2, narrow).to(wide)  # propagating blocks: 2 of n
         y = _permuted_sum(z2, PERMUTATIONS_2)
         z1 = _mix((c1, c2, c3), terms, 2, 3, 3, wide)  # propagating blocks: 1 of n
         b1, b2, b3 = z1.chunk(3, -1)  # [0 1], [0] (1), (0) [1]

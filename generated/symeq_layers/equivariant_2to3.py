@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "n n -> n n n" --out DIR
 plan:     sha256 db8601ebcb6df62744e833e71ab080c3e1465101c774f66ae46158f2593ac509
-template: sha256 925222d73661e2b01e449ab1031cf6ad16f6cdcb522f97af19a0668c6dcf584d
-content:  sha256 8ae83cab9809bf86cdf552376d900167bf63486e1b48139667514d0c0e3a8814 (with zeros here)
+template: sha256 d46f6abb6a55699fb1ca784f218efde14baed2e61bd13dfd697117088040afa7
+content:  sha256 15ff77604aac1dc54f69b94d941004a7c4e42af5308fb87cf47d85f5ee667e99 (with zeros here)
 """
 
 import torch
@@ -347,6 +347,8 @@ class Equivariant2to3(nn.Module):
         self, x: Tensor, masks: dict[str, Tensor], sizes: dict[str, int], dtype: torch.dtype
     ) -> Tensor:
         wide = _wide(dtype)
+        # bfloat16 has the range of float32; in float16 parts can overflow whose sum does not.
+        narrow = dtype if dtype == torch.bfloat16 else wide
         batch = x.shape[: x.dim() - 3]
         x = _zero_padding(x, (masks.get("n"), masks.get("n")))
         scale = self._scale(masks, sizes, wide)
@@ -363,7 +365,7 @@ class Equivariant2to3(nn.Module):
 
         # Mix: one product over the channels for each number of propagating blocks.
         # propagating blocks: 2 of n
-        z2 = _mix(_permuted((x,), PERMUTATIONS_2), terms, 0, 2, 6, dtype).to(wide)
+        z2 = _mix(_permuted((x,), PERMUTATIONS_2), terms, 0, 2, 6, narrow).to(wide)
         # [0 1] [2], [0 2] [1], [0] [1 2], [0] [1] (2), [0] (1) [2], (0) [1] [2]
         b1, b2, b3, b4, b5, b6 = z2.chunk(6, -1)
         z1 = _mix((c1, c2, c3), terms, 12, 3, 10, wide)  # propagating blocks: 1 of n

@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "n n n -> n" --out DIR
 plan:     sha256 27d90b28b0c777f6c11cebc9c8b26a44448ce8337c2492ba3632e81288b1615a
-template: sha256 925222d73661e2b01e449ab1031cf6ad16f6cdcb522f97af19a0668c6dcf584d
-content:  sha256 d2842be06577c8cb8eae41b61d36131d157cffc00e41ea8b9d7d376bd6e5d6f7 (with zeros here)
+template: sha256 d46f6abb6a55699fb1ca784f218efde14baed2e61bd13dfd697117088040afa7
+content:  sha256 1a0e033bc440df3a1d5036d498593b2e237b72058258a274934a2bf7f5930e40 (with zeros here)
 """
 
 import torch

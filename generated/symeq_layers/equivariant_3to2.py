@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "n n n -> n n" --out DIR
 plan:     sha256 a0d5f37655bbb2e0165a454bd3f7f129e067a3912d7057ea8e6fcd0c6470c39f
-template: sha256 925222d73661e2b01e449ab1031cf6ad16f6cdcb522f97af19a0668c6dcf584d
-content:  sha256 61e6e687a79c1817323968a8c46bc6a4c7235be9389b826ea4025e31edbfa0cd (with zeros here)
+template: sha256 d46f6abb6a55699fb1ca784f218efde14baed2e61bd13dfd697117088040afa7
+content:  sha256 7fd2eda95a4a09e384780a8a2abbb0ca30360e25f927b978bd7bc9a83fda42d3 (with zeros here)
 """
 
 import torch

@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "n n n -> n n n" --out DIR
 plan:     sha256 91a7b174066130685c76c3536a0abed687c803b1699baa2e3cc7d604c55f4a89
-template: sha256 925222d73661e2b01e449ab1031cf6ad16f6cdcb522f97af19a0668c6dcf584d
-content:  sha256 908343a9f3774398d53742aece66fc3d7950819cc2c29227a883ee2cebbb325c (with zeros here)
+template: sha256 d46f6abb6a55699fb1ca784f218efde14baed2e61bd13dfd697117088040afa7
+content:  sha256 5df26440506d5b2cd6378244b52b8470e9abb5ed763ff9fc9f1434035ec68488 (with zeros here)
 """
 
 import torch
@@ -465,6 +465,8 @@ class Equivariant3to3(nn.Module):
         self, x: Tensor, masks: dict[str, Tensor], sizes: dict[str, int], dtype: torch.dtype
     ) -> Tensor:
         wide = _wide(dtype)
+        # bfloat16 has the range of float32; in float16 parts can overflow whose sum does not.
+        narrow = dtype if dtype == torch.bfloat16 else wide
         x = _zero_padding(x, (masks.get("n"),) * 3)
         scale = self._scale(masks, sizes, wide)
         terms = self._terms(scale, wide)
@@ -495,7 +497,7 @@ class Equivariant3to3(nn.Module):
         c21 = _sum(c14, (-2,), scale["n"])  # (0) (1) (2)
 
         # Mix: one product over the channels for each number of propagating blocks.
-        z3 = _mix((x,), terms, 0, 1, 6, dtype).to(wide)  # propagating blocks: 3 of n
+        z3 = _mix((x,), terms, 0, 1, 6, narrow).to(wide)  # propagating blocks: 3 of n
         y = _permuted_sum(z3, PERMUTATIONS_3)
         z2 = _mix((c1, c2, c3, c4, c5, c6), terms, 6, 6, 12, wide)  # propagating blocks: 2 of n
         z2 = _permuted_sum(z2, PERMUTATIONS_2)

@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "n n n n -> n" --out DIR
 plan:     sha256 529ad73ccc2d6718963aba507c94848ec40edcf96030cdc13fa6db07837b4b5c
-template: sha256 925222d73661e2b01e449ab1031cf6ad16f6cdcb522f97af19a0668c6dcf584d
-content:  sha256 7de21ddc61d71c4e9a3b268253c43d9ba9f0330118fc1626b4a4f9d079b79426 (with zeros here)
+template: sha256 d46f6abb6a55699fb1ca784f218efde14baed2e61bd13dfd697117088040afa7
+content:  sha256 bee87530edf707fe8ace55332f31287f9c858499219967bec1e3031d55699f65 (with zeros here)
 """
 
 import torch

@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "u i -> i" --out DIR
 plan:     sha256 9439db06a6b4bfb85ec2b56da1cb732eafdc1857d122291916cdaf5fc16e4fe4
-template: sha256 925222d73661e2b01e449ab1031cf6ad16f6cdcb522f97af19a0668c6dcf584d
-content:  sha256 98eac3bb913d20c631bed8ee85f72f6ba1e9c1ebee673a3906ae7797e4e014d0 (with zeros here)
+template: sha256 d46f6abb6a55699fb1ca784f218efde14baed2e61bd13dfd697117088040afa7
+content:  sha256 357457ce428632bb0c728376c0c4a078d99e5bdbd1e3d99760a387ffd76c0fb9 (with zeros here)
 """
 
 import torch

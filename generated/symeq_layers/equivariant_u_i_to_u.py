@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "u i -> u" --out DIR
 plan:     sha256 d38b976e6283a61cdadf8b2263ca123fcf5a16cfc235495d467f1b946dd60be4
-template: sha256 925222d73661e2b01e449ab1031cf6ad16f6cdcb522f97af19a0668c6dcf584d
-content:  sha256 d8f442b592c1e43c9c16bd7cb7184abada124bc1e841d70ce11c3d772b05c9bb (with zeros here)
+template: sha256 d46f6abb6a55699fb1ca784f218efde14baed2e61bd13dfd697117088040afa7
+content:  sha256 c26d22569784e3b936676fefe9f661b0ee4d886bc9480f6896ad4c97fb7aea32 (with zeros here)
 """
 
 import torch

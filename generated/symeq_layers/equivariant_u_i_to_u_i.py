@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "u i -> u i" --out DIR
 plan:     sha256 83c899279aac0fca5ea2ac7dc61deb99eefea1cf718e601673cd50b0a431d213
-template: sha256 925222d73661e2b01e449ab1031cf6ad16f6cdcb522f97af19a0668c6dcf584d
-content:  sha256 b77ea2b1ed74638351cd57afd2f5eba81f34219884726cd64cdea09bccc7173a (with zeros here)
+template: sha256 d46f6abb6a55699fb1ca784f218efde14baed2e61bd13dfd697117088040afa7
+content:  sha256 402d1cd1d41f5b49cf6c11d3f2dc1cffcbab03c6e3030f1e6a7943d53d5dd345 (with zeros here)
 """
 
 import torch
@@ -274,6 +274,8 @@ class EquivariantUItoUI(nn.Module):
         self, x: Tensor, masks: dict[str, Tensor], sizes: dict[str, int], dtype: torch.dtype
     ) -> Tensor:
         wide = _wide(dtype)
+        # bfloat16 has the range of float32; in float16 parts can overflow whose sum does not.
+        narrow = dtype if dtype == torch.bfloat16 else wide
         x = _zero_padding(x, (masks.get("u"), masks.get("i")))
         scale = self._scale(masks, sizes, wide)
         terms = self._terms(scale, wide)
@@ -286,7 +288,7 @@ class EquivariantUItoUI(nn.Module):
         c3 = _sum(c1, (-2,), scale["u"])  # (0) (1)
 
         # Mix: one product over the channels for each number of propagating blocks.
-        z1_1 = _mix((x,), terms, 0, 1, 1, dtype).to(wide)  # propagating blocks: 1 of u, 1 of i
+        z1_1 = _mix((x,), terms, 0, 1, 1, narrow).to(wide)  # propagating blocks: 1 of u, 1 of i
         y = z1_1  # [0] [1]
         z0_1 = _mix((c2,), terms, 1, 1, 1, wide)  # propagating blocks: 0 of u, 1 of i
         b2 = z0_1  # (0) [1]

@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "n -> " --out DIR
 plan:     sha256 1e2208bf4b5b1cb9810e01c46bb01039319f996d12df7a18e8be317dcecb69bb
-template: sha256 925222d73661e2b01e449ab1031cf6ad16f6cdcb522f97af19a0668c6dcf584d
-content:  sha256 ea11e47c5b11496bb90930579d85c929f812703308e518882afc1cd81b497d22 (with zeros here)
+template: sha256 d46f6abb6a55699fb1ca784f218efde14baed2e61bd13dfd697117088040afa7
+content:  sha256 077b5bdc8207fc448ec07c6d2d745a9014c07b51879e3e226621a21fdb11b60a (with zeros here)
 """
 
 import torch

@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "n n -> " --out DIR
 plan:     sha256 38eab1d4a97238fe3dab8b7f0faa500996e693b078185ec6a09aed8e0d3dea82
-template: sha256 925222d73661e2b01e449ab1031cf6ad16f6cdcb522f97af19a0668c6dcf584d
-content:  sha256 35998676d4c61b01becfcb8502754a061da9a81a87ec7523ce80d5990a58d124 (with zeros here)
+template: sha256 d46f6abb6a55699fb1ca784f218efde14baed2e61bd13dfd697117088040afa7
+content:  sha256 73ec76c0422619824a17947b588103ec306d4930087c3bee344feda277e33bba (with zeros here)
 """
 
 import torch

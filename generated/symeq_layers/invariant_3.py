@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "n n n -> " --out DIR
 plan:     sha256 aff6999be19a01359e56be7bb2c0422680258d90235081e1bf057d769d680557
-template: sha256 925222d73661e2b01e449ab1031cf6ad16f6cdcb522f97af19a0668c6dcf584d
-content:  sha256 2c16860d4dbe323c9f07c848a6e0ddcea27b818cbc9120b9a93b5030ab62b000 (with zeros here)
+template: sha256 d46f6abb6a55699fb1ca784f218efde14baed2e61bd13dfd697117088040afa7
+content:  sha256 081cb31f59ce8938858cebd446b82c3dc9beb8d28a50878225558eb738fde1a5 (with zeros here)
 """
 
 import torch

@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "n n n n -> " --out DIR
 plan:     sha256 47b372015ceda476e81101f03d87cec0126812f99f2aff00099c95200213023b
-template: sha256 925222d73661e2b01e449ab1031cf6ad16f6cdcb522f97af19a0668c6dcf584d
-content:  sha256 d9acd2d6da3145de37e5f6055b1bd629b05fb006d7dc9d61972cb2331b3ff0d6 (with zeros here)
+template: sha256 d46f6abb6a55699fb1ca784f218efde14baed2e61bd13dfd697117088040afa7
+content:  sha256 b2b9709fe94ef079db80e835edc7528239a65d096fd68d41e66422f96030770d (with zeros here)
 """
 
 import torch

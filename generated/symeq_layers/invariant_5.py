@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "n n n n n -> " --out DIR
 plan:     sha256 c70e42d2be000f7df31af90c3391f8e8f2643d4393fd4605c21e2a15c68afc16
-template: sha256 925222d73661e2b01e449ab1031cf6ad16f6cdcb522f97af19a0668c6dcf584d
-content:  sha256 7e09dae20f20b4782988cb5b9a73f8fca555ddaa2144780e6922cf4ea3cf74e0 (with zeros here)
+template: sha256 d46f6abb6a55699fb1ca784f218efde14baed2e61bd13dfd697117088040afa7
+content:  sha256 17f9c5971c02c56901d3f1421eea72df196082523517e2f6eae320152330dd31 (with zeros here)
 """
 
 import torch

@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "u i -> " --out DIR
 plan:     sha256 4db696f7502476c024df5b4f5df9b86fcfc27cc4971a3155fbb9067bc81bb96c
-template: sha256 925222d73661e2b01e449ab1031cf6ad16f6cdcb522f97af19a0668c6dcf584d
-content:  sha256 e71cc9db4d24f889284de1f14ae101ec85a0e9aaaf6bf2b96154374c776244ec (with zeros here)
+template: sha256 d46f6abb6a55699fb1ca784f218efde14baed2e61bd13dfd697117088040afa7
+content:  sha256 1283b2c8f315ed2818187e0ea3364138037a9b376be3c1056df23149b7637511 (with zeros here)
 """
 
 import torch

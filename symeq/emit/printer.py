@@ -81,6 +81,7 @@ class LayerView:
     contract: tuple[Statement, ...]
     mix: tuple[Statement, ...]
     broadcast: tuple[Statement, ...]
+    uses_narrow: bool
     uses_diagonal: bool
     uses_sum: bool
     uses_permuted: bool
@@ -138,6 +139,7 @@ def view(plan: Plan, options: EmitOptions) -> LayerView:
         contract=contract,
         mix=mix,
         broadcast=broadcast,
+        uses_narrow="narrow)" in text,
         uses_diagonal="_diagonal(" in text,
         uses_sum="_sum(" in text,
         uses_permuted="_permuted(" in text,
@@ -308,9 +310,9 @@ def _mix_lines(plan: Plan, levels: Sequence[Level]) -> Iterator[Statement]:
             features = product
         if len(mix.sources) > len(sources):
             features = f"_permuted({features}, {permutations})"
-        # Where nothing was summed nothing can overflow: such a level may run in half precision.
+        # Sums are in float32 until they are mixed; where nothing was summed the product may be in less.
         pure = not any(contractions[at].dropped for at in sources)
-        precision = "dtype).to(wide)" if pure else "wide)"
+        precision = "narrow).to(wide)" if pure else "wide)"
         yield Statement(
             f"{product} = _mix({features}, terms, {level.start}, {level.rows}, {level.columns}, {precision}",
             f"propagating blocks: {level.words}",
