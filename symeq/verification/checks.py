@@ -39,7 +39,8 @@ def verify(
             of orders, a ``Signature``), whose layer is then emitted in memory.
         signature: of a class that has no SIGNATURE.
         seed: of the random weights, inputs, masks and permutations.
-        progress: called with the name of a check and how many cases of how many, over all checks, are done.
+        progress: called with the name of a check and how many cases of how many, over all checks, are done;
+            at the end once with "done".
 
     Raises:
         NotALayerError: a missing file, one that cannot be run, or no layer in it.

@@ -204,7 +204,7 @@ class Dense:
         # A diagram weight enters the entries of all patterns that are as coarse as its own.
         present = np.flatnonzero(by_pattern.any(axis=(1, 2)))
         patterns = self.codes[present]
-        flat = by_pattern[present].reshape(len(present), -1)
+        flat = by_pattern[present].reshape(len(present), entries[0].size)
         by_weight = np.zeros((len(self), flat.shape[1]))
         step = max(1, _CHUNK // max(1, len(present)))
         for start in range(0, len(self), step):

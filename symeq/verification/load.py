@@ -140,6 +140,12 @@ def _layer_of(source: bytes, path: Path) -> type[nn.Module]:
     )
 
 
+def in_one_line(error: BaseException) -> str:
+    """The class of an error, and the first line of what it says."""
+    lines = str(error).strip().splitlines()
+    return type(error).__name__ + (f": {lines[0]}" if lines else "")
+
+
 def _executed(source: bytes, path: Path) -> ModuleType:
     try:
         code = compile(source, str(path), "exec", dont_inherit=True)
@@ -149,13 +155,14 @@ def _executed(source: bytes, path: Path) -> ModuleType:
         raise NotALayerError(path, f"it is not Python ({problem}{at})", "Expected a Python file.") from None
     module = ModuleType(f"_symeq_verified_{next(_numbers)}")
     module.__file__ = str(path)
+    module.__package__ = ""  # no relative imports
     with _registered(module):
         try:
             exec(code, module.__dict__)
         except (Exception, SystemExit) as error:
             raise NotALayerError(
                 path,
-                f"running it raised {type(error).__name__}: {error}",
+                f"running it raised {in_one_line(error)}",
                 "A layer's file imports by itself: torch, and nothing beside it.",
             ) from error
     return module
@@ -224,21 +231,19 @@ def _basis_slots(name: str, layer: type, signature: Signature) -> tuple[int, ...
     sets = signature.positions
     if len(sets) > LISTED_POSITIONS:
         return None
-    basis: object = layer.BASIS  # type: ignore[attr-defined]  # _subject has looked
-    remedy = (
-        f"Expected the {count(sets)} set partitions of the positions of {str(signature)!r}, inputs first."
-    )
+    basis: Any = layer.BASIS  # type: ignore[attr-defined]  # _subject has looked
+    expected = count(sets)
+    remedy = f"Expected the {expected} set partitions of the positions of {str(signature)!r}, inputs first."
     try:
-        rows = [tuple(row) for row in basis]  # type: ignore[attr-defined]  # TypeError is what is asked for
+        if len(basis) > 2 * expected:
+            raise NotALayerError(name, f"its BASIS has {len(basis)} rows", remedy)
+        rows = [tuple(row) for row in basis]
     except TypeError:
         raise NotALayerError(name, f"its BASIS is {_short(basis)}", remedy) from None
     for slot, row in enumerate(rows):
         if len(row) != len(sets) or not all(type(label) is int for label in row):
-            raise NotALayerError(
-                name,
-                f"BASIS[{slot}] is {_short(row)}, but {str(signature)!r} has {len(sets)} positions",
-                remedy,
-            )
+            problem = f"BASIS[{slot}] is {_short(row)}, expected {len(sets)} integers"
+            raise NotALayerError(name, problem, remedy)
     try:
         return tuple(ranks(np.array(rows, dtype=np.int64).reshape(len(rows), len(sets)), sets).tolist())
     except (InvalidPartitionError, OverflowError) as error:

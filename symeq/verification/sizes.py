@@ -26,7 +26,7 @@ def graded_sizes(trial: Trial) -> list[Sizes]:
     ways = 1 if len(sets) == 1 else 2  # ascending, and descending along the index sets
     most = MOST_NODES if len(sets) == 1 else MOST_NODES - 2
     found = [sizes for n in range(most + 1) for sizes in _apart(sets, n)[:ways]]
-    found += [{name: 2 if at < _APART else 1 for at, name in enumerate(sets)}] if len(sets) > _APART else []
+    found += [{name: max(_APART - at, 1) for at, name in enumerate(sets)}] if len(sets) > _APART else []
     return [s for s in found if prod(s[name] for name in positions) <= MOST_TUPLES and trial.exact(s)]
 
 

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from symeq.signature import BasisKind, Normalization, Signature
 from symeq.verification.dense import Array, Dense, cancellation
-from symeq.verification.load import Subject
+from symeq.verification.load import Subject, in_one_line
 from symeq.verification.report import Counterexample
 
 IN_CHANNELS, OUT_CHANNELS = 2, 3  # different, so that they cannot be mixed up
@@ -98,8 +98,7 @@ class Mismatch(Exception):  # noqa: N818  # a finding, caught by the check that 
 
 def raised(what: str, error: Exception) -> Mismatch:
     """The finding that the layer's own code raised ``error``."""
-    lines = str(error).strip().splitlines()
-    return Mismatch(f"{what} raised {type(error).__name__}" + (f": {lines[0]}" if lines else ""))
+    return Mismatch(f"{what} raised {in_one_line(error)}")
 
 
 class Trial:
@@ -161,7 +160,9 @@ class Trial:
     def layer(self, case: Case, parameters: Parameters) -> nn.Module:
         """A float64 layer with the options of ``case`` and these parameters; one made before serves again."""
         channels: tuple[int, int] = parameters.weight.shape[1:]
-        found = self._layers.get(self._key(case, channels)) or self.new(case, torch.float64, channels)
+        found = self._layers.get(self._key(case, channels))
+        if found is None:
+            found = self.new(case, torch.float64, channels)
         state = {"weight": torch.from_numpy(parameters.weight.astype(np.float64))}
         if parameters.bias is not None:
             state["bias"] = torch.from_numpy(parameters.bias.astype(np.float64))
@@ -200,6 +201,12 @@ class Trial:
             came = f"{y.dtype} of shape {tuple(y.shape)}" if isinstance(y, Tensor) else type(y).__name__
             raise Mismatch(f"{case}\ny is {came}, expected torch.float64 of shape {expected}")
         return y.movedim(-order_out - 1, -1) if first else y
+
+    def values(self, layer: nn.Module, case: Case, x: Array, masks: Masks | None) -> Array:
+        """``call`` without gradients, from NumPy to NumPy."""
+        with torch.no_grad():
+            values: Array = self.call(layer, case, torch.from_numpy(x), masks).detach().numpy()
+        return values
 
     # ------------------------------------------------------------ numbers
 
@@ -259,20 +266,21 @@ class Trial:
     # ------------------------------------------------------------ comparing
 
     def try_values(
-        self, case: Case, seed: Callable[[], np.random.Generator], only: Part = "everything"
+        self, case: Case, fresh: Callable[[], np.random.Generator], only: Part = "everything"
     ) -> None:
         """Hold a layer with random weights in all slots against the definition.
 
-        ``only`` the real or the padded entries, or everything. A slot that is wrong by itself is named.
+        ``fresh`` gives the same random numbers whenever it is called; ``only`` the real or the padded entries
+        are looked at, or everything. A slot that is wrong by itself is named.
 
         Raises:
             Mismatch: it does something else.
         """
         try:
-            self._try_values(case, seed(), only, None)
+            self._try_values(case, fresh(), only, None)
         except Mismatch as found:
             if found.counterexample is not None:
-                found = self._blame(case, seed, only) or found
+                found = self._blame(case, fresh, only) or found
             raise found from None
 
     def _try_values(self, case: Case, rng: np.random.Generator, only: Part, kept: Array | None) -> None:
@@ -287,10 +295,9 @@ class Trial:
         x, masks = self.draw(case, rng)
         outputs = self.dense.one_of_each_pattern(case.sizes, rng) if case.patterns else None
         expected = self.expected(case, parameters, x, masks, outputs)
-        with torch.no_grad():
-            y = self.call(self.layer(case, parameters), case, torch.from_numpy(x), masks).numpy()
+        y = self.values(self.layer(case, parameters), case, x, masks)
         if outputs is not None:
-            y = y[(..., *outputs.T, slice(None))]
+            y = y[(..., *outputs.T, slice(None))].reshape(expected.shape)  # without output axes: one entry
         where = None
         if masks is not None and only != "everything":
             real = real_entries(self.signature.outputs, case, masks)
@@ -309,6 +316,7 @@ class Trial:
         self, got: Array, expected: Array, exact: bool, where: Array | None = None
     ) -> tuple[int, ...] | None:
         """The first entry of ``got`` that is not as expected; NaN never is."""
+        assert got.shape == expected.shape, "both are made for one case"
         bound = 0.0 if exact else self.tolerance * max(1.0, float(np.abs(expected).max(initial=0.0)))
         with np.errstate(invalid="ignore"):
             bad = ~(np.abs(got - expected) <= bound)
@@ -337,12 +345,12 @@ class Trial:
             str(case), dict(case.sizes), tensor, entry, float(expected), float(got), kind, slot, rgs
         )
 
-    def _blame(self, case: Case, seed: Callable[[], np.random.Generator], only: Part) -> Mismatch | None:
+    def _blame(self, case: Case, fresh: Callable[[], np.random.Generator], only: Part) -> Mismatch | None:
         """The finding for a single slot, found by halving; None if no single slot is wrong by itself."""
 
         def attempt(kept: Array) -> Mismatch | None:
             try:
-                self._try_values(case, seed(), only, kept)
+                self._try_values(case, fresh(), only, kept)
             except Mismatch as found:
                 return found
             return None

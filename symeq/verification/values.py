@@ -58,7 +58,7 @@ def value_checks(trial: Trial) -> Iterator[Rung]:
     def words(sizes: Sequence[Sizes]) -> str:
         return f"{sizes_in_words(signature, sizes)}; both bases"
 
-    yield _alone(trial, some)
+    yield _alone(trial, "each slot alone", some, "none")
     yield _bias_alone(trial, usual if heavy else graded)
     yield _plain(
         trial,
@@ -95,6 +95,7 @@ def value_checks(trial: Trial) -> Iterator[Rung]:
     if kinds:
         masked = some if heavy else [sizes for sizes in graded if max(sizes.values()) >= 2][:4]
         yield from _masked(trial, masked, kinds, words(masked))
+        yield _alone(trial, "each slot under a mask", some[-1:] if heavy else usual, "own")
     also = ", with and without masks" if kinds else ""
     for normalization in NORMALIZATIONS[1:]:
         yield _plain(
@@ -153,37 +154,31 @@ def _plain(trial: Trial, name: str, scope: str, cases: list[Case], only: Part = 
     )
 
 
-def _alone(trial: Trial, sizes: Sequence[Sizes]) -> Rung:
+def _alone(trial: Trial, name: str, sizes: Sequence[Sizes], mask: MaskKind) -> Rung:
     """One operator to an output channel, so that no other can make up for it."""
     signature, slots = trial.signature, len(trial.dense)
     # A heavy layer takes long to make: use the one that there is, with its few channels.
     width, most = (OUT_CHANNELS, 5 * OUT_CHANNELS) if trial.heavy else (256, 128)
     number = most if slots > LISTED_SLOTS else slots
     tried = [s for s in sizes if number * prod(s[name] for name in signature.positions) <= MOST_ALONE]
-    masked = [usual_sizes(tried, 3)] if signature.index_sets else []
-    settings = [Case("diagram", s, bias=trial.heavy) for s in tried]
-    settings += [Case("diagram", s, bias=trial.heavy, mask="own") for s in masked]
     cases = [
-        (replace(case, basis=basis), part)
+        (Case(basis, s, bias=trial.heavy, mask=mask), part)
         for basis in BASES
-        for at, case in enumerate(settings)
-        for part in _parts(trial.rng(f"slots {basis}", at), slots, number, width)
+        for at, s in enumerate(tried)
+        for part in _parts(trial.rng(f"{name} {basis}", at), slots, number, width)
     ]
 
     def run(case_and_slots: tuple[Case, Array], at: int) -> None:
         case, chosen = case_and_slots
         channels = np.arange(len(chosen))
-        rng = trial.rng("each slot alone", at)
+        rng = trial.rng(name, at)
         # Distinct numbers for the two input channels, so that these cannot be mixed up either.
         factors = np.stack([rng.permutation([-3, -2, 2, 3])[:IN_CHANNELS] for _ in chosen])
         weight = np.zeros((slots, IN_CHANNELS, min(width, number)))
         weight[chosen, :, channels] = factors
         bias = np.zeros((len(trial.bias_dense), weight.shape[2])) if case.bias else None
         x, masks = trial.draw(case, rng)
-        with torch.no_grad():
-            y = trial.call(
-                trial.layer(case, Parameters(weight, bias)), case, torch.from_numpy(x), masks
-            ).numpy()
+        y = trial.values(trial.layer(case, Parameters(weight, bias)), case, x, masks)
         expected = np.zeros_like(y)
         for sample in samples_of(case, masks):
             taken = sample.take(x, signature.inputs).reshape(1, -1, IN_CHANNELS)
@@ -194,9 +189,8 @@ def _alone(trial: Trial, sizes: Sequence[Sizes]) -> Rung:
     which = f"{number} of {slots} slots at random for each size"
     if number == slots:
         which = f"all {slots} slots one by one" if slots > 1 else "the one slot"
-    also = f", and with masks at {sizes_in_words(signature, masked)}" if masked else ""
-    scope = f"{which}; {sizes_in_words(signature, tried)}{also}; both bases; exact"
-    return Rung("each slot alone", scope, cases, run)
+    scope = f"{which}; {sizes_in_words(signature, tried)}; both bases; exact"
+    return Rung(name, scope, cases, run)
 
 
 def _bias_alone(trial: Trial, sizes: Sequence[Sizes]) -> Rung:
@@ -219,10 +213,7 @@ def _bias_alone(trial: Trial, sizes: Sequence[Sizes]) -> Rung:
         bias[chosen, channels] = factors
         weight = np.zeros((len(trial.dense), IN_CHANNELS, width))
         x, _ = trial.draw(case, rng)
-        with torch.no_grad():
-            y = trial.call(
-                trial.layer(case, Parameters(weight, bias)), case, torch.from_numpy(x), None
-            ).numpy()
+        y = trial.values(trial.layer(case, Parameters(weight, bias)), case, x, None)
         value = trial.bias_dense.alone(case.basis, chosen, factors, case.sizes)
         expected = np.zeros_like(y)
         expected[..., channels] = value.reshape(*trial.dense.shape_out(case.sizes), len(chosen))
@@ -275,11 +266,8 @@ def _equivariance(trial: Trial, graded: Sequence[Sizes], masking: MaskKind) -> R
         x, real = trial.draw(case, rng)
         order = {name: rng.permutation(size) for name, size in case.sizes.items()}
         moved = None if real is None else {name: mask[..., order[name]] for name, mask in real.items()}
-        with torch.no_grad():
-            y = trial.call(layer, case, torch.from_numpy(x), real).numpy()
-            moved_x = torch.from_numpy(_permuted(x, signature.inputs, order))
-            got = trial.call(layer, case, moved_x, moved).numpy()
-        expected = _permuted(y, signature.outputs, order)
+        got = trial.values(layer, case, _permuted(x, signature.inputs, order), moved)
+        expected = _permuted(trial.values(layer, case, x, real), signature.outputs, order)
         wrong = trial.wrong(got, expected, exact=True)
         if wrong is not None:
             told = "; ".join(f"{name}: {nodes.tolist()}" for name, nodes in order.items())
