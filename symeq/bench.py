@@ -20,6 +20,7 @@ import statistics
 import subprocess
 import sys
 import time
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from math import comb, factorial
@@ -182,11 +183,11 @@ def stacked_einsum(problem: Problem) -> Callable[[], Tensor]:
     """
     x = problem.x.movedim(-1, 1).contiguous()
     coefficients = problem.weight.permute(1, 2, 0).contiguous()
-    orders = problem.case.orders
-    axes = "ijklmpqr"[: orders[1]]
+    case, strings = problem.case, operator_strings(problem.case.orders)
+    axes = "ijklmpqr"[: case.orders[1]]
 
     def call() -> Tensor:
-        stack = torch.stack(stack_operators(x, orders, problem.case.n, first=2), 2)
+        stack = torch.stack(stack_operators(x, strings, case.n, first=2), 2)
         return torch.einsum(f"dsb,ndb{axes}->ns{axes}", coefficients, stack).movedim(1, -1)
 
     return call
@@ -208,10 +209,10 @@ def stacked_views(problem: Problem) -> Callable[[], Tensor]:
 def _side_by_side(problem: Problem, copied: bool) -> Callable[[], Tensor]:
     x = problem.x
     matrix = problem.weight.flatten(0, 1)
-    orders = problem.case.orders
+    n, strings = problem.case.n, operator_strings(problem.case.orders)
 
     def call() -> Tensor:
-        return torch.cat(stack_operators(x, orders, problem.case.n, first=1, copied=copied), -1) @ matrix
+        return torch.cat(stack_operators(x, strings, n, first=1, copied=copied), -1) @ matrix
 
     return call
 
@@ -224,26 +225,38 @@ CONTESTANTS: Mapping[str, Contestant] = {
 }
 
 
-def stack_operators(
-    x: Tensor, orders: tuple[int, int], n: int, first: int = 1, copied: bool = True
-) -> list[Tensor]:
-    """Every diagram operator applied to x at full size, in the order of the slots.
+Strings: TypeAlias = tuple[tuple[tuple[int, ...], tuple[int, ...]], ...]
+
+
+def operator_strings(orders: tuple[int, int]) -> Strings:
+    """The blocks of the input axes and of the output axes for every operator, in the order of the slots.
+
+    >>> operator_strings((1, 1))
+    (((0,), (0,)), ((0,), (1,)))
+    """
+    order_in, order_out = orders
+    strings = restricted_growth_strings(("n",) * (order_in + order_out)).tolist()
+    return tuple((tuple(rgs[:order_in]), tuple(rgs[order_in:])) for rgs in strings)
+
+
+def stack_operators(x: Tensor, strings: Strings, n: int, first: int = 1, copied: bool = True) -> list[Tensor]:
+    """Every diagram operator applied to x at full size.
 
     What public implementations do: each sum once, then for every operator a tensor of all output
     axes, by ``diag_embed`` and repetition.
 
     Args:
         x: the index axes begin at axis ``first``: 1 for channels last, 2 for channels first.
+        strings: the operators, as from ``operator_strings``.
+        n: the size of an index axis.
         copied: whether repetitions are copies, as in most public implementations, or views.
     """
-    order_in, order_out = orders
     contracted = _Contractions(x, first)
     operators = []
-    for rgs in restricted_growth_strings(("n",) * (order_in + order_out)).tolist():
-        inputs, outputs = tuple(rgs[:order_in]), tuple(rgs[order_in:])
+    for inputs, outputs in strings:
         kept = tuple(sorted(set(inputs) & set(outputs)))
         full = _spread(contracted.get(inputs, kept), kept, outputs, n, first)
-        repeated = len(set(outputs)) == order_out and len(kept) < order_out
+        repeated = len(set(outputs)) == len(outputs) > len(kept)
         operators.append(full.contiguous() if copied and repeated else full)
     return operators
 
@@ -566,9 +579,11 @@ def _prepare(
 
     torch.compiler.reset()  # beside the graphs of another case, new ones would be made dynamic
     for name, prepare in contestants.items():
-        call = torch.compile(prepare(problem), backend=compiler, dynamic=False)
+        call = torch.compile(prepare(problem), backend=compiler, fullgraph=True, dynamic=False)
         try:
-            call()
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", FutureWarning)  # inductor calls what torch deprecates
+                call()
         except BackendCompilerFailed as error:
             expected = "False, or a C++ compiler that torch.compile can use"
             raise OptionError("compiled", True, expected) from error

@@ -86,7 +86,7 @@ class TestRun:
 
     def test_compiled_contestants_run_beside_the_eager_ones(self) -> None:
         """``compiled`` adds each contestant under torch.compile, held to the same equality."""
-        contestants = {bench.LAYER: bench.emitted, "stack": bench.stacked_views}
+        contestants = {name: bench.CONTESTANTS[name] for name in (bench.LAYER, bench.STACKS[2])}
         report = bench.run(
             [TINY], 3, compiled=True, contestants=contestants, backend="aot_eager", allocator="default"
         )
@@ -201,7 +201,8 @@ class TestStack:
         slots = len(set_partitions(sets))
         x = torch.randint(-9, 10, (2, *[n] * orders[0], 2)).double()
         given = x.movedim(-1, 1) if channels_first else x
-        found = bench.stack_operators(given, orders, n, first=2 if channels_first else 1, copied=copied)
+        strings = bench.operator_strings(orders)
+        found = bench.stack_operators(given, strings, n, first=2 if channels_first else 1, copied=copied)
         assert len(found) == slots
         dense = dense_map(sets, {"n": n}, "diagram", np.eye(slots))
         for slot in range(slots):
@@ -215,8 +216,9 @@ class TestStack:
     def test_copies_are_full_tensors_and_views_are_not(self) -> None:
         """Of the 15 operators, eight repeat a smaller tensor off the diagonal: views, or full copies."""
         x = torch.randn(2, 4, 4, 3)
-        views = bench.stack_operators(x, (2, 2), 4, copied=False)
-        copies = bench.stack_operators(x, (2, 2), 4, copied=True)
+        strings = bench.operator_strings((2, 2))
+        views = bench.stack_operators(x, strings, 4, copied=False)
+        copies = bench.stack_operators(x, strings, 4, copied=True)
         assert sum(0 in tensor.stride() for tensor in views) == 8
         assert all(tensor.shape == (2, 4, 4, 3) and 0 not in tensor.stride() for tensor in copies)
 

@@ -6,8 +6,8 @@ with letters tell the index set of each axis, as in `EquivariantUItoU` for ``u i
 
 Change the generator, not this file; to emit it again:
     symeq generate --library --out DIR
-template: sha256 d46f6abb6a55699fb1ca784f218efde14baed2e61bd13dfd697117088040afa7
-content:  sha256 603e42bd62d74553e30056d93e84256895ea5b4ff7096e071ed94c7332c135bd (with zeros here)
+template: sha256 2744f98c40d02fe9630b8bd28585f9b952b8f3dfb71d6318128647042045e1e3
+content:  sha256 68de1ec069500191070d12506dccbd8e95a31c559865b05ca08892fdf7bd1bff (with zeros here)
 """
 
 from .invariant_1 import Invariant1

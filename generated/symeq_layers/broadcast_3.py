@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate " -> n n n" --out DIR
 plan:     sha256 6f0b75f7dd168e96249e38c5fdeecc85e4fd7cbb62d5c3b09a41bb28f598a3da
-template: sha256 d46f6abb6a55699fb1ca784f218efde14baed2e61bd13dfd697117088040afa7
-content:  sha256 f303291cfddba3304a0f3aaa335225dc099171869fb35df626f3f51a5c2f99fd (with zeros here)
+template: sha256 2744f98c40d02fe9630b8bd28585f9b952b8f3dfb71d6318128647042045e1e3
+content:  sha256 cb58458654b5bcdf44dc83fb4d0004071853dfcbf3d8a1a40060d110b565c0a3 (with zeros here)
 """
 
 import torch
@@ -265,7 +265,10 @@ class Broadcast3(nn.Module):
         kind = x.device.type
         autocast = torch.amp.is_autocast_available(kind) and torch.is_autocast_enabled(kind)
         if not (x.is_floating_point() if autocast else x.dtype == self.weight.dtype):
-            raise TypeError(f"x has dtype {x.dtype}, expected {self.weight.dtype}, the dtype of the weights")
+            raise TypeError(
+                f"x has dtype {x.dtype} and shape {tuple(x.shape)}, "
+                f"expected {self.weight.dtype}, as the weights, and {self._expected_shape()}"
+            )
         sizes = self._sizes(x, sizes)
         masks = self._masks(x, mask, sizes)
         if autocast:
@@ -298,10 +301,13 @@ class Broadcast3(nn.Module):
         y = _zero_padding(y, (masks.get("n"),) * 3).to(dtype)
         return y
 
+    def _expected_shape(self) -> str:
+        return "(*batch, in_channels)".replace("in_channels", str(self.in_channels))
+
     def _sizes(self, x: Tensor, sizes: dict[str, int] | None) -> dict[str, int]:
         """The size of every index set, from the axes of x and from ``sizes``."""
         shape = tuple(x.shape)
-        expected = "(*batch, in_channels)".replace("in_channels", str(self.in_channels))
+        expected = self._expected_shape()
         channels = -1
         axes = shape[-1:-1]
         if len(shape) < 1 or shape[channels] != self.in_channels:
@@ -341,14 +347,14 @@ class Broadcast3(nn.Module):
         for name, real in mask.items():
             if name not in self.INDEX_SETS:
                 raise ValueError(f"mask names {name!r}, expected index sets among {self.INDEX_SETS}")
-            if not isinstance(real, Tensor) or real.dtype != torch.bool:
-                came = real.dtype if isinstance(real, Tensor) else type(real).__name__
-                raise TypeError(f"the mask of {name!r} must be a bool tensor, got {came}")
+            if not isinstance(real, Tensor):
+                raise TypeError(f"the mask of {name!r} must be a bool tensor, got {type(real).__name__}")
             expected = (sizes[name],) if real.dim() == 1 else (*batch, sizes[name])
-            if real.dim() != len(expected) or any(a != b for a, b in zip(real.shape, expected)):
-                raise ValueError(
-                    f"the mask of {name!r} has shape {tuple(real.shape)}, "
-                    f"expected {(*batch, sizes[name])} or {(sizes[name],)}"
+            fits = real.dim() == len(expected) and all(a == b for a, b in zip(real.shape, expected))
+            if real.dtype != torch.bool or not fits:
+                raise (ValueError if real.dtype == torch.bool else TypeError)(
+                    f"the mask of {name!r} has dtype {real.dtype} and shape {tuple(real.shape)}, "
+                    f"expected torch.bool and {(*batch, sizes[name])} or {(sizes[name],)}"
                 )
         return mask
 

@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "u i -> u" --out DIR
 plan:     sha256 d38b976e6283a61cdadf8b2263ca123fcf5a16cfc235495d467f1b946dd60be4
-template: sha256 d46f6abb6a55699fb1ca784f218efde14baed2e61bd13dfd697117088040afa7
-content:  sha256 c26d22569784e3b936676fefe9f661b0ee4d886bc9480f6896ad4c97fb7aea32 (with zeros here)
+template: sha256 2744f98c40d02fe9630b8bd28585f9b952b8f3dfb71d6318128647042045e1e3
+content:  sha256 c86d891c9252af34547f9bffffb39d61479914a8ff072daa8ac3f7e0d96daa0a (with zeros here)
 """
 
 import torch
@@ -259,7 +259,10 @@ class EquivariantUItoU(nn.Module):
         kind = x.device.type
         autocast = torch.amp.is_autocast_available(kind) and torch.is_autocast_enabled(kind)
         if not (x.is_floating_point() if autocast else x.dtype == self.weight.dtype):
-            raise TypeError(f"x has dtype {x.dtype}, expected {self.weight.dtype}, the dtype of the weights")
+            raise TypeError(
+                f"x has dtype {x.dtype} and shape {tuple(x.shape)}, "
+                f"expected {self.weight.dtype}, as the weights, and {self._expected_shape()}"
+            )
         sizes = self._sizes(x, sizes)
         masks = self._masks(x, mask, sizes)
         if autocast:
@@ -294,10 +297,13 @@ class EquivariantUItoU(nn.Module):
         y = _zero_padding(y, (masks.get("u"),)).to(dtype)
         return y
 
+    def _expected_shape(self) -> str:
+        return "(*batch, u, i, in_channels)".replace("in_channels", str(self.in_channels))
+
     def _sizes(self, x: Tensor, sizes: dict[str, int] | None) -> dict[str, int]:
         """The size of every index set, from the axes of x and from ``sizes``."""
         shape = tuple(x.shape)
-        expected = "(*batch, u, i, in_channels)".replace("in_channels", str(self.in_channels))
+        expected = self._expected_shape()
         channels = -1
         axes = shape[-3:-1]
         if len(shape) < 3 or shape[channels] != self.in_channels:
@@ -337,14 +343,14 @@ class EquivariantUItoU(nn.Module):
         for name, real in mask.items():
             if name not in self.INDEX_SETS:
                 raise ValueError(f"mask names {name!r}, expected index sets among {self.INDEX_SETS}")
-            if not isinstance(real, Tensor) or real.dtype != torch.bool:
-                came = real.dtype if isinstance(real, Tensor) else type(real).__name__
-                raise TypeError(f"the mask of {name!r} must be a bool tensor, got {came}")
+            if not isinstance(real, Tensor):
+                raise TypeError(f"the mask of {name!r} must be a bool tensor, got {type(real).__name__}")
             expected = (sizes[name],) if real.dim() == 1 else (*batch, sizes[name])
-            if real.dim() != len(expected) or any(a != b for a, b in zip(real.shape, expected)):
-                raise ValueError(
-                    f"the mask of {name!r} has shape {tuple(real.shape)}, "
-                    f"expected {(*batch, sizes[name])} or {(sizes[name],)}"
+            fits = real.dim() == len(expected) and all(a == b for a, b in zip(real.shape, expected))
+            if real.dtype != torch.bool or not fits:
+                raise (ValueError if real.dtype == torch.bool else TypeError)(
+                    f"the mask of {name!r} has dtype {real.dtype} and shape {tuple(real.shape)}, "
+                    f"expected torch.bool and {(*batch, sizes[name])} or {(sizes[name],)}"
                 )
         return mask
 
