@@ -69,7 +69,7 @@ class _Emitter(MetaPathFinder, Loader):
         linecache.cache[path] = (len(rendered.text), None, rendered.text.splitlines(keepends=True), path)
         module.__file__ = path
         module.EMITTED = rendered.class_name  # type: ignore[attr-defined]  # a module made here
-        exec(compile(rendered.text, path, "exec"), module.__dict__)
+        exec(compile(rendered.text, path, "exec", dont_inherit=True), module.__dict__)
 
 
 sys.meta_path.append(_Emitter())

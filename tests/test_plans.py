@@ -53,6 +53,9 @@ SPECS = (
     "i u i -> u i",
     "u u i i -> i u u",
     "-> u i u",
+    # an intermediate broadcast that only diagonals were added to
+    "n n -> u u n n",
+    "n u -> i i n u",
 )
 
 

@@ -61,6 +61,7 @@ def verified(folder: Path, source: str) -> VerificationReport:
         "n n -> m",
         "u i u -> i",
         "a b c -> c a",
+        "n u -> i i n u",
     ],
 )
 def test_emitted_layers_hold(spec: Spec) -> None:

@@ -6,8 +6,8 @@ with letters tell the index set of each axis, as in `EquivariantUItoU` for ``u i
 
 Change the generator, not this file; to emit it again:
     symeq generate --library --out DIR
-template: sha256 2744f98c40d02fe9630b8bd28585f9b952b8f3dfb71d6318128647042045e1e3
-content:  sha256 68de1ec069500191070d12506dccbd8e95a31c559865b05ca08892fdf7bd1bff (with zeros here)
+template: sha256 882ae985028dfc871e1b3b2d17c81eae2358295a3e3ccf6b84f63e253e96502f
+content:  sha256 c0b90429cd5affae865da278327b5aa8460c3b09fe21000635c60ac38585f379 (with zeros here)
 """
 
 from .invariant_1 import Invariant1

@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate " -> n n n n" --out DIR
 plan:     sha256 7ac46e1f1f65adfa43b3e9daae7a7360774afaef1dc9ba4c7a6428c39d349419
-template: sha256 2744f98c40d02fe9630b8bd28585f9b952b8f3dfb71d6318128647042045e1e3
-content:  sha256 e96f97f62fe530114c68a4c44bbaef0cbf87d62d1d7f866a7843724cce5dedf5 (with zeros here)
+template: sha256 882ae985028dfc871e1b3b2d17c81eae2358295a3e3ccf6b84f63e253e96502f
+content:  sha256 9a04269b5ffd6ef6fbec9f866c82bf7df3174f40105a8f17ebb546b78ea3e345 (with zeros here)
 """
 
 import torch

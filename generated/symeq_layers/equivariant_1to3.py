@@ -1,14 +1,14 @@
 """Equivariant1to3: every linear map ``n -> n n n`` that commutes with permutations.
 
-15 operators from 2 contractions, 2 matrix products and 20 broadcasts. In the remarks of the
+15 operators from 2 contractions, 2 matrix products and 18 broadcasts. In the remarks of the
 forward pass [0 1] is a block of axes that remains as one axis, and (2) a block that is summed
 on the way in or copied along on the way out; beside BASIS, axes of one block have one letter.
 
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "n -> n n n" --out DIR
-plan:     sha256 9a2983974d1a5e82fa7fea3bb2c895e588dd87913a1928458115b632a3552c5f
-template: sha256 2744f98c40d02fe9630b8bd28585f9b952b8f3dfb71d6318128647042045e1e3
-content:  sha256 a379a673d2236015c1ef81ea81e7edf270b4092e1eadabb4f7c880025704e763 (with zeros here)
+plan:     sha256 8f72146d10fdcafc1f63953092856f85690f1a28e0f19bee30f16f20b0706680
+template: sha256 882ae985028dfc871e1b3b2d17c81eae2358295a3e3ccf6b84f63e253e96502f
+content:  sha256 19498e4f23d274f6f2d46db6bd78574a7c52a52f9f81e149ad4a7a1ecf8dabfc (with zeros here)
 """
 
 import torch
@@ -315,33 +315,31 @@ class Equivariant1to3(nn.Module):
         # Mix: one product over the channels for each number of propagating blocks.
         z1 = _mix((x,), terms, 0, 1, 10, narrow).to(wide)  # propagating blocks: 1 of n
         (
-            b5, b6, b7, b8, b9, b10, b11, b12, b13, b14,
+            b3, b4, b5, b6, b7, b8, b9, b10, b11, b12,
         ) = z1.chunk(10, -1)
         z0 = _mix((c1,), terms, 10, 1, 5, wide)  # propagating blocks: 0 of n
         z0 = self._add_bias(z0)
         # (0 1 2), (0 1) (2), (0 2) (1), (0) (1 2), (0) (1) (2)
-        b15, b16, b17, b18, b19 = z0.chunk(5, -1)
+        b13, b14, b15, b16, b17 = z0.chunk(5, -1)
 
         # Broadcast: from small to large, along blocks that hold outputs only and onto diagonals.
-        b12 = b12 + b19[..., None, :]  # (0) (1) (2)
-        b10 = b10 + b18[..., None, :]  # (0) (1 2)
-        b8 = b8 + b17[..., None, :]  # (0 2) (1)
-        b6 = b6 + b16[..., None, :]  # (0 1) (2)
-        b5 = b5 + b15[..., None, :]  # (0 1 2)
-        b4 = b13[..., None, :, :].expand(*batch, sizes["n"], sizes["n"], -1)  # (0) [1] (2)
-        b4 = b4 + b12[..., :, None, :]  # [0] (1) (2)
-        _diagonal(b4, (0, 0)).add_(b6)  # [0 1] (2)
-        b3 = b11[..., None, :, :].expand(*batch, sizes["n"], sizes["n"], -1)  # (0) [1 2]
-        b3 = b3 + b10[..., :, None, :]  # [0] (1 2)
-        b2 = b9[..., None, :, :].expand(*batch, sizes["n"], sizes["n"], -1)  # (0 2) [1]
-        b2 = b2 + b8[..., :, None, :]  # [0 2] (1)
-        b1 = b7[..., None, :, :].expand(*batch, sizes["n"], sizes["n"], -1).clone()  # (0 1) [2]
-        _diagonal(b1, (0, 0)).add_(b5)  # [0 1 2]
-        y = b14[..., None, None, :, :].expand(*batch, *[sizes["n"]] * 3, -1)  # (0) (1) [2]
-        y = y + b4[..., :, :, None, :]  # [0] [1] (2)
-        _diagonal(y, (0, 1, 1)).add_(b3)  # [0] [1 2]
-        _diagonal(y, (0, 1, 0)).add_(b2)  # [0 2] [1]
-        _diagonal(y, (0, 0, 1)).add_(b1)  # [0 1] [2]
+        b10 = b10 + b17[..., None, :]  # (0) (1) (2)
+        b8 = b8 + b16[..., None, :]  # (0) (1 2)
+        b6 = b6 + b15[..., None, :]  # (0 2) (1)
+        b4 = b4 + b14[..., None, :]  # (0 1) (2)
+        b3 = b3 + b13[..., None, :]  # (0 1 2)
+        b2 = b11[..., None, :, :].expand(*batch, sizes["n"], sizes["n"], -1)  # (0) [1] (2)
+        b2 = b2 + b10[..., :, None, :]  # [0] (1) (2)
+        _diagonal(b2, (0, 0)).add_(b4)  # [0 1] (2)
+        b1 = b9[..., None, :, :].expand(*batch, sizes["n"], sizes["n"], -1)  # (0) [1 2]
+        b1 = b1 + b8[..., :, None, :]  # [0] (1 2)
+        y = b12[..., None, None, :, :].expand(*batch, *[sizes["n"]] * 3, -1)  # (0) (1) [2]
+        y = y + b2[..., :, :, None, :]  # [0] [1] (2)
+        _diagonal(y, (0, 1, 0)).add_(b7[..., None, :, :])  # (0 2) [1]
+        _diagonal(y, (0, 1, 0)).add_(b6[..., :, None, :])  # [0 2] (1)
+        _diagonal(y, (0, 0, 1)).add_(b5[..., None, :, :])  # (0 1) [2]
+        _diagonal(y, (0, 0, 0)).add_(b3)  # [0 1 2]
+        _diagonal(y, (0, 1, 1)).add_(b1)  # [0] [1 2]
         y = _zero_padding(y, (masks.get("n"),) * 3).to(dtype)
         return y
 

@@ -1,14 +1,14 @@
 """Equivariant1to4: every linear map ``n -> n n n n`` that commutes with permutations.
 
-52 operators from 2 contractions, 2 matrix products and 74 broadcasts. In the remarks of the
+52 operators from 2 contractions, 2 matrix products and 60 broadcasts. In the remarks of the
 forward pass [0 1] is a block of axes that remains as one axis, and (2) a block that is summed
 on the way in or copied along on the way out; beside BASIS, axes of one block have one letter.
 
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "n -> n n n n" --out DIR
-plan:     sha256 6921d02a2c27ccc7fec5b7fe5d979787d8456e5b88e1920ab04c112bb8d450cf
-template: sha256 2744f98c40d02fe9630b8bd28585f9b952b8f3dfb71d6318128647042045e1e3
-content:  sha256 cc893a1e1f7994736d20d33f57bd083806adaacee32900f31262cd3052bf8829 (with zeros here)
+plan:     sha256 257350834f6557b84b428c2231116b2a14d59d103844bd12b313b77fe5739e90
+template: sha256 882ae985028dfc871e1b3b2d17c81eae2358295a3e3ccf6b84f63e253e96502f
+content:  sha256 d0535dd2140bae272536dedb27816b6af3b819a0d04c3798e838aa9dde06a512 (with zeros here)
 """
 
 import torch
@@ -355,90 +355,76 @@ class Equivariant1to4(nn.Module):
         # Mix: one product over the channels for each number of propagating blocks.
         z1 = _mix((x,), terms, 0, 1, 37, narrow).to(wide)  # propagating blocks: 1 of n
         (
-            b22, b23, b24, b25, b26, b27, b28, b29, b30, b31, b32, b33, b34, b35, b36, b37, b38, b39,
-            b40, b41, b42, b43, b44, b45, b46, b47, b48, b49, b50, b51, b52, b53, b54, b55, b56, b57,
-            b58,
+            b8, b9, b10, b11, b12, b13, b14, b15, b16, b17, b18, b19, b20, b21, b22, b23, b24, b25,
+            b26, b27, b28, b29, b30, b31, b32, b33, b34, b35, b36, b37, b38, b39, b40, b41, b42, b43,
+            b44,
         ) = z1.chunk(37, -1)
         z0 = _mix((c1,), terms, 37, 1, 15, wide)  # propagating blocks: 0 of n
         z0 = self._add_bias(z0)
         (
-            b59, b60, b61, b62, b63, b64, b65, b66, b67, b68, b69, b70, b71, b72, b73,
+            b45, b46, b47, b48, b49, b50, b51, b52, b53, b54, b55, b56, b57, b58, b59,
         ) = z0.chunk(15, -1)
 
         # Broadcast: from small to large, along blocks that hold outputs only and onto diagonals.
-        b55 = b55 + b73[..., None, :]  # (0) (1) (2) (3)
-        b52 = b52 + b72[..., None, :]  # (0) (1) (2 3)
-        b49 = b49 + b71[..., None, :]  # (0) (1 3) (2)
-        b46 = b46 + b70[..., None, :]  # (0 3) (1) (2)
-        b43 = b43 + b69[..., None, :]  # (0) (1 2) (3)
-        b41 = b41 + b68[..., None, :]  # (0) (1 2 3)
-        b39 = b39 + b67[..., None, :]  # (0 3) (1 2)
-        b36 = b36 + b66[..., None, :]  # (0 2) (1) (3)
-        b34 = b34 + b65[..., None, :]  # (0 2) (1 3)
-        b32 = b32 + b64[..., None, :]  # (0 2 3) (1)
-        b29 = b29 + b63[..., None, :]  # (0 1) (2) (3)
-        b27 = b27 + b62[..., None, :]  # (0 1) (2 3)
-        b25 = b25 + b61[..., None, :]  # (0 1 3) (2)
-        b23 = b23 + b60[..., None, :]  # (0 1 2) (3)
-        b22 = b22 + b59[..., None, :]  # (0 1 2 3)
-        b21 = b56[..., None, :, :].expand(*batch, sizes["n"], sizes["n"], -1)  # (0) [1] (2) (3)
-        b21 = b21 + b55[..., :, None, :]  # [0] (1) (2) (3)
-        _diagonal(b21, (0, 0)).add_(b29)  # [0 1] (2) (3)
-        b20 = b53[..., None, :, :].expand(*batch, sizes["n"], sizes["n"], -1)  # (0) [1] (2 3)
-        b20 = b20 + b52[..., :, None, :]  # [0] (1) (2 3)
-        _diagonal(b20, (0, 0)).add_(b27)  # [0 1] (2 3)
-        b19 = b50[..., None, :, :].expand(*batch, sizes["n"], sizes["n"], -1)  # (0) [1 3] (2)
-        b19 = b19 + b49[..., :, None, :]  # [0] (1 3) (2)
-        b18 = b47[..., None, :, :].expand(*batch, sizes["n"], sizes["n"], -1)  # (0 3) [1] (2)
-        b18 = b18 + b46[..., :, None, :]  # [0 3] (1) (2)
-        b17 = b44[..., None, :, :].expand(*batch, sizes["n"], sizes["n"], -1)  # (0) [1 2] (3)
-        b17 = b17 + b43[..., :, None, :]  # [0] (1 2) (3)
-        b16 = b42[..., None, :, :].expand(*batch, sizes["n"], sizes["n"], -1)  # (0) [1 2 3]
-        b16 = b16 + b41[..., :, None, :]  # [0] (1 2 3)
-        b15 = b40[..., None, :, :].expand(*batch, sizes["n"], sizes["n"], -1)  # (0 3) [1 2]
-        b15 = b15 + b39[..., :, None, :]  # [0 3] (1 2)
-        b14 = b37[..., None, :, :].expand(*batch, sizes["n"], sizes["n"], -1)  # (0 2) [1] (3)
-        b14 = b14 + b36[..., :, None, :]  # [0 2] (1) (3)
-        b13 = b35[..., None, :, :].expand(*batch, sizes["n"], sizes["n"], -1)  # (0 2) [1 3]
-        b13 = b13 + b34[..., :, None, :]  # [0 2] (1 3)
-        b12 = b33[..., None, :, :].expand(*batch, sizes["n"], sizes["n"], -1)  # (0 2 3) [1]
-        b12 = b12 + b32[..., :, None, :]  # [0 2 3] (1)
-        b11 = b30[..., None, :, :].expand(*batch, sizes["n"], sizes["n"], -1).clone()  # (0 1) [2] (3)
-        _diagonal(b11, (0, 0)).add_(b23)  # [0 1 2] (3)
-        b10 = b28[..., None, :, :].expand(*batch, sizes["n"], sizes["n"], -1).clone()  # (0 1) [2 3]
-        b9 = b26[..., None, :, :].expand(*batch, sizes["n"], sizes["n"], -1)  # (0 1 3) [2]
-        b9 = b9 + b25[..., :, None, :]  # [0 1 3] (2)
-        b8 = b24[..., None, :, :].expand(*batch, sizes["n"], sizes["n"], -1).clone()  # (0 1 2) [3]
-        _diagonal(b8, (0, 0)).add_(b22)  # [0 1 2 3]
-        b7 = b57[..., None, None, :, :].expand(*batch, *[sizes["n"]] * 3, -1)  # (0) (1) [2] (3)
-        b7 = b7 + b21[..., :, :, None, :]  # [0] [1] (2) (3)
-        _diagonal(b7, (0, 1, 1)).add_(b17)  # [0] [1 2] (3)
-        _diagonal(b7, (0, 1, 0)).add_(b14)  # [0 2] [1] (3)
-        _diagonal(b7, (0, 0, 1)).add_(b11)  # [0 1] [2] (3)
-        b6 = b54[..., None, None, :, :].expand(*batch, *[sizes["n"]] * 3, -1)  # (0) (1) [2 3]
-        b6 = b6 + b20[..., :, :, None, :]  # [0] [1] (2 3)
-        _diagonal(b6, (0, 0, 1)).add_(b10)  # [0 1] [2 3]
-        b5 = b51[..., None, None, :, :].expand(*batch, *[sizes["n"]] * 3, -1)  # (0) (1 3) [2]
-        b5 = b5 + b19[..., :, :, None, :]  # [0] [1 3] (2)
-        _diagonal(b5, (0, 1, 0)).add_(b13)  # [0 2] [1 3]
-        b4 = b48[..., None, None, :, :].expand(*batch, *[sizes["n"]] * 3, -1)  # (0 3) (1) [2]
-        b4 = b4 + b18[..., :, :, None, :]  # [0 3] [1] (2)
-        b3 = b45[..., None, None, :, :].expand(*batch, *[sizes["n"]] * 3, -1).clone()  # (0) (1 2) [3]
-        _diagonal(b3, (0, 1, 1)).add_(b16)  # [0] [1 2 3]
-        _diagonal(b3, (0, 1, 0)).add_(b15)  # [0 3] [1 2]
-        b2 = b38[..., None, None, :, :].expand(*batch, *[sizes["n"]] * 3, -1).clone()  # (0 2) (1) [3]
-        _diagonal(b2, (0, 1, 0)).add_(b12)  # [0 2 3] [1]
-        b1 = b31[..., None, None, :, :].expand(*batch, *[sizes["n"]] * 3, -1).clone()  # (0 1) (2) [3]
-        _diagonal(b1, (0, 1, 0)).add_(b9)  # [0 1 3] [2]
-        _diagonal(b1, (0, 0, 1)).add_(b8)  # [0 1 2] [3]
-        y = b58[..., None, None, None, :, :].expand(*batch, *[sizes["n"]] * 4, -1)  # (0) (1) (2) [3]
-        y = y + b7[..., :, :, :, None, :]  # [0] [1] [2] (3)
-        _diagonal(y, (0, 1, 2, 2)).add_(b6)  # [0] [1] [2 3]
-        _diagonal(y, (0, 1, 2, 1)).add_(b5)  # [0] [1 3] [2]
-        _diagonal(y, (0, 1, 2, 0)).add_(b4)  # [0 3] [1] [2]
-        _diagonal(y, (0, 1, 1, 2)).add_(b3)  # [0] [1 2] [3]
-        _diagonal(y, (0, 1, 0, 2)).add_(b2)  # [0 2] [1] [3]
-        _diagonal(y, (0, 0, 1, 2)).add_(b1)  # [0 1] [2] [3]
+        b41 = b41 + b59[..., None, :]  # (0) (1) (2) (3)
+        b38 = b38 + b58[..., None, :]  # (0) (1) (2 3)
+        b35 = b35 + b57[..., None, :]  # (0) (1 3) (2)
+        b32 = b32 + b56[..., None, :]  # (0 3) (1) (2)
+        b29 = b29 + b55[..., None, :]  # (0) (1 2) (3)
+        b27 = b27 + b54[..., None, :]  # (0) (1 2 3)
+        b25 = b25 + b53[..., None, :]  # (0 3) (1 2)
+        b22 = b22 + b52[..., None, :]  # (0 2) (1) (3)
+        b20 = b20 + b51[..., None, :]  # (0 2) (1 3)
+        b18 = b18 + b50[..., None, :]  # (0 2 3) (1)
+        b15 = b15 + b49[..., None, :]  # (0 1) (2) (3)
+        b13 = b13 + b48[..., None, :]  # (0 1) (2 3)
+        b11 = b11 + b47[..., None, :]  # (0 1 3) (2)
+        b9 = b9 + b46[..., None, :]  # (0 1 2) (3)
+        b8 = b8 + b45[..., None, :]  # (0 1 2 3)
+        b7 = b42[..., None, :, :].expand(*batch, sizes["n"], sizes["n"], -1)  # (0) [1] (2) (3)
+        b7 = b7 + b41[..., :, None, :]  # [0] (1) (2) (3)
+        _diagonal(b7, (0, 0)).add_(b15)  # [0 1] (2) (3)
+        b6 = b39[..., None, :, :].expand(*batch, sizes["n"], sizes["n"], -1)  # (0) [1] (2 3)
+        b6 = b6 + b38[..., :, None, :]  # [0] (1) (2 3)
+        _diagonal(b6, (0, 0)).add_(b13)  # [0 1] (2 3)
+        b5 = b36[..., None, :, :].expand(*batch, sizes["n"], sizes["n"], -1)  # (0) [1 3] (2)
+        b5 = b5 + b35[..., :, None, :]  # [0] (1 3) (2)
+        b4 = b30[..., None, :, :].expand(*batch, sizes["n"], sizes["n"], -1)  # (0) [1 2] (3)
+        b4 = b4 + b29[..., :, None, :]  # [0] (1 2) (3)
+        b3 = b28[..., None, :, :].expand(*batch, sizes["n"], sizes["n"], -1)  # (0) [1 2 3]
+        b3 = b3 + b27[..., :, None, :]  # [0] (1 2 3)
+        b2 = b43[..., None, None, :, :].expand(*batch, *[sizes["n"]] * 3, -1)  # (0) (1) [2] (3)
+        b2 = b2 + b7[..., :, :, None, :]  # [0] [1] (2) (3)
+        _diagonal(b2, (0, 1, 0)).add_(b23[..., None, :, :])  # (0 2) [1] (3)
+        _diagonal(b2, (0, 1, 0)).add_(b22[..., :, None, :])  # [0 2] (1) (3)
+        _diagonal(b2, (0, 0, 1)).add_(b16[..., None, :, :])  # (0 1) [2] (3)
+        _diagonal(b2, (0, 0, 0)).add_(b9)  # [0 1 2] (3)
+        _diagonal(b2, (0, 1, 1)).add_(b4)  # [0] [1 2] (3)
+        b1 = b40[..., None, None, :, :].expand(*batch, *[sizes["n"]] * 3, -1)  # (0) (1) [2 3]
+        b1 = b1 + b6[..., :, :, None, :]  # [0] [1] (2 3)
+        _diagonal(b1, (0, 0, 1)).add_(b14[..., None, :, :])  # (0 1) [2 3]
+        y = b44[..., None, None, None, :, :].expand(*batch, *[sizes["n"]] * 4, -1)  # (0) (1) (2) [3]
+        y = y + b2[..., :, :, :, None, :]  # [0] [1] [2] (3)
+        _diagonal(y, (0, 1, 2, 1)).add_(b37[..., None, None, :, :])  # (0) (1 3) [2]
+        _diagonal(y, (0, 1, 2, 0)).add_(b34[..., None, None, :, :])  # (0 3) (1) [2]
+        _diagonal(y, (0, 1, 2, 0)).add_(b33[..., None, :, None, :])  # (0 3) [1] (2)
+        _diagonal(y, (0, 1, 2, 0)).add_(b32[..., :, None, None, :])  # [0 3] (1) (2)
+        _diagonal(y, (0, 1, 1, 2)).add_(b31[..., None, None, :, :])  # (0) (1 2) [3]
+        _diagonal(y, (0, 1, 1, 0)).add_(b26[..., None, :, :])  # (0 3) [1 2]
+        _diagonal(y, (0, 1, 1, 0)).add_(b25[..., :, None, :])  # [0 3] (1 2)
+        _diagonal(y, (0, 1, 0, 2)).add_(b24[..., None, None, :, :])  # (0 2) (1) [3]
+        _diagonal(y, (0, 1, 0, 1)).add_(b21[..., None, :, :])  # (0 2) [1 3]
+        _diagonal(y, (0, 1, 0, 1)).add_(b20[..., :, None, :])  # [0 2] (1 3)
+        _diagonal(y, (0, 1, 0, 0)).add_(b19[..., None, :, :])  # (0 2 3) [1]
+        _diagonal(y, (0, 1, 0, 0)).add_(b18[..., :, None, :])  # [0 2 3] (1)
+        _diagonal(y, (0, 0, 1, 2)).add_(b17[..., None, None, :, :])  # (0 1) (2) [3]
+        _diagonal(y, (0, 0, 1, 0)).add_(b12[..., None, :, :])  # (0 1 3) [2]
+        _diagonal(y, (0, 0, 1, 0)).add_(b11[..., :, None, :])  # [0 1 3] (2)
+        _diagonal(y, (0, 0, 0, 1)).add_(b10[..., None, :, :])  # (0 1 2) [3]
+        _diagonal(y, (0, 0, 0, 0)).add_(b8)  # [0 1 2 3]
+        _diagonal(y, (0, 1, 2, 1)).add_(b5[..., :, :, None, :])  # [0] [1 3] (2)
+        _diagonal(y, (0, 1, 1, 1)).add_(b3)  # [0] [1 2 3]
+        _diagonal(y, (0, 1, 2, 2)).add_(b1)  # [0] [1] [2 3]
         y = _zero_padding(y, (masks.get("n"),) * 4).to(dtype)
         return y
 

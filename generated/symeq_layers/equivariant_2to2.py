@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "n n -> n n" --out DIR
 plan:     sha256 163c81408d139a5d1be743bac274b56002d965e6ffe632c378f62d504b9626cf
-template: sha256 2744f98c40d02fe9630b8bd28585f9b952b8f3dfb71d6318128647042045e1e3
-content:  sha256 fc540677ce029b36229894019dfbcdec5523fced0a8bd91470d23db982460553 (with zeros here)
+template: sha256 882ae985028dfc871e1b3b2d17c81eae2358295a3e3ccf6b84f63e253e96502f
+content:  sha256 ab8cea1c9336445f87184b43e3baafd8e47f522e29e6b75f0b320195c583e8f1 (with zeros here)
 """
 
 import torch

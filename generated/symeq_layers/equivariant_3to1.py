@@ -1,14 +1,14 @@
 """Equivariant3to1: every linear map ``n n n -> n`` that commutes with permutations.
 
-15 operators from 19 contractions, 2 matrix products and 2 broadcasts. In the remarks of the
+15 operators from 17 contractions, 2 matrix products and 2 broadcasts. In the remarks of the
 forward pass [0 1] is a block of axes that remains as one axis, and (2) a block that is summed
 on the way in or copied along on the way out; beside BASIS, axes of one block have one letter.
 
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "n n n -> n" --out DIR
-plan:     sha256 27d90b28b0c777f6c11cebc9c8b26a44448ce8337c2492ba3632e81288b1615a
-template: sha256 2744f98c40d02fe9630b8bd28585f9b952b8f3dfb71d6318128647042045e1e3
-content:  sha256 e48925e11c9e3abb02dce3876cd2c3199bfe960725aff97bd940d22d56516542 (with zeros here)
+plan:     sha256 68ab790d093dd18cca202c95faaa945aa25cbd39fe5885559275f3f33cdfa45b
+template: sha256 882ae985028dfc871e1b3b2d17c81eae2358295a3e3ccf6b84f63e253e96502f
+content:  sha256 0e5867439b027d9cfdc28f5b8d0ff615034262f19bc61026600d2ccc72bf293d (with zeros here)
 """
 
 import torch
@@ -307,31 +307,29 @@ class Equivariant3to1(nn.Module):
             scale = dict.fromkeys(scale)  # the weights carry it already
 
         # Contract: diagonals of blocks, sums over blocks that hold inputs only.
-        c1 = _diagonal(x, (0, 0, 1))  # [0 1] [2]
-        c2 = _diagonal(x, (0, 1, 0))  # [0 2] [1]
-        c3 = _diagonal(x, (0, 1, 1))  # [0] [1 2]
-        c4 = _sum(x, (-2,), scale["n"])  # [0] [1] (2)
-        c5 = _diagonal(c1, (0, 0))  # [0 1 2]
-        c6 = _diagonal(c4, (0, 0))  # [0 1] (2)
-        c7 = _sum(c1, (-3,), scale["n"])  # (0 1) [2]
-        c8 = _sum(c2, (-2,), scale["n"])  # [0 2] (1)
-        c9 = _sum(c2, (-3,), scale["n"])  # (0 2) [1]
-        c10 = _sum(c3, (-2,), scale["n"])  # [0] (1 2)
-        c11 = _sum(c3, (-3,), scale["n"])  # (0) [1 2]
-        c12 = _sum(c4, (-2,), scale["n"])  # [0] (1) (2)
-        c13 = _sum(c4, (-3,), scale["n"])  # (0) [1] (2)
-        c14 = _sum(x, (-4, -3), scale["n"], scale["n"])  # (0) (1) [2]
-        c15 = _sum(c5, (-2,), scale["n"])  # (0 1 2)
-        c16 = _sum(c6, (-2,), scale["n"])  # (0 1) (2)
-        c17 = _sum(c8, (-2,), scale["n"])  # (0 2) (1)
-        c18 = _sum(c10, (-2,), scale["n"])  # (0) (1 2)
-        c19 = _sum(c12, (-2,), scale["n"])  # (0) (1) (2)
+        c1 = _diagonal(x, (0, 1, 1))  # [0] [1 2]
+        c2 = _sum(x, (-2,), scale["n"])  # [0] [1] (2)
+        c3 = _diagonal(x, (0, 0, 0))  # [0 1 2]
+        c4 = _diagonal(c2, (0, 0))  # [0 1] (2)
+        c5 = _sum(_diagonal(x, (0, 0, 1)), (-3,), scale["n"])  # (0 1) [2]
+        c6 = _sum(_diagonal(x, (0, 1, 0)), (-2,), scale["n"])  # [0 2] (1)
+        c7 = _sum(_diagonal(x, (0, 1, 0)), (-3,), scale["n"])  # (0 2) [1]
+        c8 = _sum(c1, (-2,), scale["n"])  # [0] (1 2)
+        c9 = _sum(c1, (-3,), scale["n"])  # (0) [1 2]
+        c10 = _sum(c2, (-2,), scale["n"])  # [0] (1) (2)
+        c11 = _sum(c2, (-3,), scale["n"])  # (0) [1] (2)
+        c12 = _sum(x, (-4, -3), scale["n"], scale["n"])  # (0) (1) [2]
+        c13 = _sum(c3, (-2,), scale["n"])  # (0 1 2)
+        c14 = _sum(c4, (-2,), scale["n"])  # (0 1) (2)
+        c15 = _sum(c6, (-2,), scale["n"])  # (0 2) (1)
+        c16 = _sum(c8, (-2,), scale["n"])  # (0) (1 2)
+        c17 = _sum(c10, (-2,), scale["n"])  # (0) (1) (2)
 
         # Mix: one product over the channels for each number of propagating blocks.
         # propagating blocks: 1 of n
-        z1 = _mix((c5, c6, c7, c8, c9, c10, c11, c12, c13, c14), terms, 0, 10, 1, wide)
+        z1 = _mix((c3, c4, c5, c6, c7, c8, c9, c10, c11, c12), terms, 0, 10, 1, wide)
         y = z1  # [0]
-        z0 = _mix((c15, c16, c17, c18, c19), terms, 10, 5, 1, wide)  # propagating blocks: 0 of n
+        z0 = _mix((c13, c14, c15, c16, c17), terms, 10, 5, 1, wide)  # propagating blocks: 0 of n
         z0 = self._add_bias(z0)
         b1 = z0  # (0)
 

@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "n n n -> n n n" --out DIR
 plan:     sha256 91a7b174066130685c76c3536a0abed687c803b1699baa2e3cc7d604c55f4a89
-template: sha256 2744f98c40d02fe9630b8bd28585f9b952b8f3dfb71d6318128647042045e1e3
-content:  sha256 75dcdc6d9761ebbc3d22122b0f1b5e56fd10795ed936fbce3039b77c82b378cb (with zeros here)
+template: sha256 882ae985028dfc871e1b3b2d17c81eae2358295a3e3ccf6b84f63e253e96502f
+content:  sha256 acdef3d74f2881d0238e55001fc4926bdeb90686aa2257f414f9969e4bafecbe (with zeros here)
 """
 
 import torch
@@ -146,7 +146,8 @@ def _permutations(group_sizes: tuple[int, ...]) -> tuple[tuple[int, ...], ...]:
 def _level_slots(sources, group_sizes, targets) -> Tensor:
     """The weight slots of a level by source, permutation and target, flattened."""
     k, kept = 3, sum(group_sizes)
-    labels = torch.tensor([label for label, _ in sources], dtype=torch.long, device="cpu").view(-1, 1, 1, k)
+    labels = torch.tensor([label for label, _ in sources], dtype=torch.long, device="cpu")
+    labels = labels.view(len(sources), 1, 1, k)
     # One column more, so that a level without propagating blocks has something to look up.
     axes = torch.tensor([(*first, 0) for _, first in sources], device="cpu")
     padded = torch.cat((labels[:, 0, 0, :], torch.zeros(len(sources), 1, dtype=torch.long, device="cpu")), 1)

@@ -1,14 +1,14 @@
 """Equivariant4to1: every linear map ``n n n n -> n`` that commutes with permutations.
 
-52 operators from 73 contractions, 2 matrix products and 2 broadcasts. In the remarks of the
+52 operators from 59 contractions, 2 matrix products and 2 broadcasts. In the remarks of the
 forward pass [0 1] is a block of axes that remains as one axis, and (2) a block that is summed
 on the way in or copied along on the way out; beside BASIS, axes of one block have one letter.
 
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "n n n n -> n" --out DIR
-plan:     sha256 529ad73ccc2d6718963aba507c94848ec40edcf96030cdc13fa6db07837b4b5c
-template: sha256 2744f98c40d02fe9630b8bd28585f9b952b8f3dfb71d6318128647042045e1e3
-content:  sha256 f3cadd2bcccee6b6f5c228a2b75c5fd280e7eff21677c964cc7e550599c69a59 (with zeros here)
+plan:     sha256 9cc87d0e0a9d1b6b400fd21340173251df39fb19b2a800395342845ec6962b9c
+template: sha256 882ae985028dfc871e1b3b2d17c81eae2358295a3e3ccf6b84f63e253e96502f
+content:  sha256 d4de6b44803bcebccd5b78e44be3011ddca2fddf90c37f62b287041a34a29418 (with zeros here)
 """
 
 import torch
@@ -346,90 +346,76 @@ class Equivariant4to1(nn.Module):
             scale = dict.fromkeys(scale)  # the weights carry it already
 
         # Contract: diagonals of blocks, sums over blocks that hold inputs only.
-        c1 = _diagonal(x, (0, 0, 1, 2))  # [0 1] [2] [3]
-        c2 = _diagonal(x, (0, 1, 0, 2))  # [0 2] [1] [3]
-        c3 = _diagonal(x, (0, 1, 1, 2))  # [0] [1 2] [3]
-        c4 = _diagonal(x, (0, 1, 2, 0))  # [0 3] [1] [2]
-        c5 = _diagonal(x, (0, 1, 2, 1))  # [0] [1 3] [2]
-        c6 = _diagonal(x, (0, 1, 2, 2))  # [0] [1] [2 3]
-        c7 = _sum(x, (-2,), scale["n"])  # [0] [1] [2] (3)
-        c8 = _diagonal(c1, (0, 0, 1))  # [0 1 2] [3]
-        c9 = _diagonal(c1, (0, 1, 0))  # [0 1 3] [2]
-        c10 = _diagonal(c6, (0, 0, 1))  # [0 1] [2 3]
-        c11 = _diagonal(c7, (0, 0, 1))  # [0 1] [2] (3)
-        c12 = _diagonal(c2, (0, 1, 0))  # [0 2 3] [1]
-        c13 = _diagonal(c5, (0, 1, 0))  # [0 2] [1 3]
-        c14 = _diagonal(c7, (0, 1, 0))  # [0 2] [1] (3)
-        c15 = _diagonal(c3, (0, 1, 0))  # [0 3] [1 2]
-        c16 = _diagonal(c3, (0, 1, 1))  # [0] [1 2 3]
-        c17 = _diagonal(c7, (0, 1, 1))  # [0] [1 2] (3)
-        c18 = _sum(c4, (-2,), scale["n"])  # [0 3] [1] (2)
-        c19 = _sum(c5, (-2,), scale["n"])  # [0] [1 3] (2)
-        c20 = _sum(c6, (-2,), scale["n"])  # [0] [1] (2 3)
-        c21 = _sum(c7, (-2,), scale["n"])  # [0] [1] (2) (3)
-        c22 = _diagonal(c8, (0, 0))  # [0 1 2 3]
-        c23 = _diagonal(c11, (0, 0))  # [0 1 2] (3)
-        c24 = _sum(c8, (-3,), scale["n"])  # (0 1 2) [3]
-        c25 = _sum(c9, (-2,), scale["n"])  # [0 1 3] (2)
-        c26 = _sum(c9, (-3,), scale["n"])  # (0 1 3) [2]
-        c27 = _diagonal(c20, (0, 0))  # [0 1] (2 3)
-        c28 = _sum(c10, (-3,), scale["n"])  # (0 1) [2 3]
-        c29 = _diagonal(c21, (0, 0))  # [0 1] (2) (3)
-        c30 = _sum(c11, (-3,), scale["n"])  # (0 1) [2] (3)
-        c31 = _sum(c1, (-4, -3), scale["n"], scale["n"])  # (0 1) (2) [3]
-        c32 = _sum(c12, (-2,), scale["n"])  # [0 2 3] (1)
-        c33 = _sum(c12, (-3,), scale["n"])  # (0 2 3) [1]
-        c34 = _sum(c13, (-2,), scale["n"])  # [0 2] (1 3)
-        c35 = _sum(c13, (-3,), scale["n"])  # (0 2) [1 3]
-        c36 = _sum(c14, (-2,), scale["n"])  # [0 2] (1) (3)
-        c37 = _sum(c14, (-3,), scale["n"])  # (0 2) [1] (3)
-        c38 = _sum(c2, (-4, -3), scale["n"], scale["n"])  # (0 2) (1) [3]
-        c39 = _sum(c15, (-2,), scale["n"])  # [0 3] (1 2)
-        c40 = _sum(c15, (-3,), scale["n"])  # (0 3) [1 2]
-        c41 = _sum(c16, (-2,), scale["n"])  # [0] (1 2 3)
-        c42 = _sum(c16, (-3,), scale["n"])  # (0) [1 2 3]
-        c43 = _sum(c17, (-2,), scale["n"])  # [0] (1 2) (3)
-        c44 = _sum(c17, (-3,), scale["n"])  # (0) [1 2] (3)
-        c45 = _sum(c3, (-4, -3), scale["n"], scale["n"])  # (0) (1 2) [3]
-        c46 = _sum(c18, (-2,), scale["n"])  # [0 3] (1) (2)
-        c47 = _sum(c18, (-3,), scale["n"])  # (0 3) [1] (2)
-        c48 = _sum(c4, (-4, -3), scale["n"], scale["n"])  # (0 3) (1) [2]
-        c49 = _sum(c19, (-2,), scale["n"])  # [0] (1 3) (2)
-        c50 = _sum(c19, (-3,), scale["n"])  # (0) [1 3] (2)
-        c51 = _sum(c5, (-4, -3), scale["n"], scale["n"])  # (0) (1 3) [2]
-        c52 = _sum(c20, (-2,), scale["n"])  # [0] (1) (2 3)
-        c53 = _sum(c20, (-3,), scale["n"])  # (0) [1] (2 3)
-        c54 = _sum(c6, (-4, -3), scale["n"], scale["n"])  # (0) (1) [2 3]
-        c55 = _sum(c21, (-2,), scale["n"])  # [0] (1) (2) (3)
-        c56 = _sum(c21, (-3,), scale["n"])  # (0) [1] (2) (3)
-        c57 = _sum(c7, (-4, -3), scale["n"], scale["n"])  # (0) (1) [2] (3)
-        c58 = _sum(x, (-5, -4, -3), *[scale["n"]] * 3)  # (0) (1) (2) [3]
-        c59 = _sum(c22, (-2,), scale["n"])  # (0 1 2 3)
-        c60 = _sum(c23, (-2,), scale["n"])  # (0 1 2) (3)
-        c61 = _sum(c25, (-2,), scale["n"])  # (0 1 3) (2)
-        c62 = _sum(c27, (-2,), scale["n"])  # (0 1) (2 3)
-        c63 = _sum(c29, (-2,), scale["n"])  # (0 1) (2) (3)
-        c64 = _sum(c32, (-2,), scale["n"])  # (0 2 3) (1)
-        c65 = _sum(c34, (-2,), scale["n"])  # (0 2) (1 3)
-        c66 = _sum(c36, (-2,), scale["n"])  # (0 2) (1) (3)
-        c67 = _sum(c39, (-2,), scale["n"])  # (0 3) (1 2)
-        c68 = _sum(c41, (-2,), scale["n"])  # (0) (1 2 3)
-        c69 = _sum(c43, (-2,), scale["n"])  # (0) (1 2) (3)
-        c70 = _sum(c46, (-2,), scale["n"])  # (0 3) (1) (2)
-        c71 = _sum(c49, (-2,), scale["n"])  # (0) (1 3) (2)
-        c72 = _sum(c52, (-2,), scale["n"])  # (0) (1) (2 3)
-        c73 = _sum(c55, (-2,), scale["n"])  # (0) (1) (2) (3)
+        c1 = _diagonal(x, (0, 1, 2, 2))  # [0] [1] [2 3]
+        c2 = _sum(x, (-2,), scale["n"])  # [0] [1] [2] (3)
+        c3 = _diagonal(x, (0, 1, 1, 1))  # [0] [1 2 3]
+        c4 = _diagonal(c2, (0, 1, 1))  # [0] [1 2] (3)
+        c5 = _sum(_diagonal(x, (0, 1, 2, 1)), (-2,), scale["n"])  # [0] [1 3] (2)
+        c6 = _sum(c1, (-2,), scale["n"])  # [0] [1] (2 3)
+        c7 = _sum(c2, (-2,), scale["n"])  # [0] [1] (2) (3)
+        c8 = _diagonal(x, (0, 0, 0, 0))  # [0 1 2 3]
+        c9 = _diagonal(c2, (0, 0, 0))  # [0 1 2] (3)
+        c10 = _sum(_diagonal(x, (0, 0, 0, 1)), (-3,), scale["n"])  # (0 1 2) [3]
+        c11 = _sum(_diagonal(x, (0, 0, 1, 0)), (-2,), scale["n"])  # [0 1 3] (2)
+        c12 = _sum(_diagonal(x, (0, 0, 1, 0)), (-3,), scale["n"])  # (0 1 3) [2]
+        c13 = _diagonal(c6, (0, 0))  # [0 1] (2 3)
+        c14 = _sum(_diagonal(c1, (0, 0, 1)), (-3,), scale["n"])  # (0 1) [2 3]
+        c15 = _diagonal(c7, (0, 0))  # [0 1] (2) (3)
+        c16 = _sum(_diagonal(c2, (0, 0, 1)), (-3,), scale["n"])  # (0 1) [2] (3)
+        c17 = _sum(_diagonal(x, (0, 0, 1, 2)), (-4, -3), scale["n"], scale["n"])  # (0 1) (2) [3]
+        c18 = _sum(_diagonal(x, (0, 1, 0, 0)), (-2,), scale["n"])  # [0 2 3] (1)
+        c19 = _sum(_diagonal(x, (0, 1, 0, 0)), (-3,), scale["n"])  # (0 2 3) [1]
+        c20 = _sum(_diagonal(x, (0, 1, 0, 1)), (-2,), scale["n"])  # [0 2] (1 3)
+        c21 = _sum(_diagonal(x, (0, 1, 0, 1)), (-3,), scale["n"])  # (0 2) [1 3]
+        c22 = _sum(_diagonal(c2, (0, 1, 0)), (-2,), scale["n"])  # [0 2] (1) (3)
+        c23 = _sum(_diagonal(c2, (0, 1, 0)), (-3,), scale["n"])  # (0 2) [1] (3)
+        c24 = _sum(_diagonal(x, (0, 1, 0, 2)), (-4, -3), scale["n"], scale["n"])  # (0 2) (1) [3]
+        c25 = _sum(_diagonal(x, (0, 1, 1, 0)), (-2,), scale["n"])  # [0 3] (1 2)
+        c26 = _sum(_diagonal(x, (0, 1, 1, 0)), (-3,), scale["n"])  # (0 3) [1 2]
+        c27 = _sum(c3, (-2,), scale["n"])  # [0] (1 2 3)
+        c28 = _sum(c3, (-3,), scale["n"])  # (0) [1 2 3]
+        c29 = _sum(c4, (-2,), scale["n"])  # [0] (1 2) (3)
+        c30 = _sum(c4, (-3,), scale["n"])  # (0) [1 2] (3)
+        c31 = _sum(_diagonal(x, (0, 1, 1, 2)), (-4, -3), scale["n"], scale["n"])  # (0) (1 2) [3]
+        c32 = _sum(_diagonal(x, (0, 1, 2, 0)), (-3, -2), scale["n"], scale["n"])  # [0 3] (1) (2)
+        c33 = _sum(_diagonal(x, (0, 1, 2, 0)), (-4, -2), scale["n"], scale["n"])  # (0 3) [1] (2)
+        c34 = _sum(_diagonal(x, (0, 1, 2, 0)), (-4, -3), scale["n"], scale["n"])  # (0 3) (1) [2]
+        c35 = _sum(c5, (-2,), scale["n"])  # [0] (1 3) (2)
+        c36 = _sum(c5, (-3,), scale["n"])  # (0) [1 3] (2)
+        c37 = _sum(_diagonal(x, (0, 1, 2, 1)), (-4, -3), scale["n"], scale["n"])  # (0) (1 3) [2]
+        c38 = _sum(c6, (-2,), scale["n"])  # [0] (1) (2 3)
+        c39 = _sum(c6, (-3,), scale["n"])  # (0) [1] (2 3)
+        c40 = _sum(c1, (-4, -3), scale["n"], scale["n"])  # (0) (1) [2 3]
+        c41 = _sum(c7, (-2,), scale["n"])  # [0] (1) (2) (3)
+        c42 = _sum(c7, (-3,), scale["n"])  # (0) [1] (2) (3)
+        c43 = _sum(c2, (-4, -3), scale["n"], scale["n"])  # (0) (1) [2] (3)
+        c44 = _sum(x, (-5, -4, -3), *[scale["n"]] * 3)  # (0) (1) (2) [3]
+        c45 = _sum(c8, (-2,), scale["n"])  # (0 1 2 3)
+        c46 = _sum(c9, (-2,), scale["n"])  # (0 1 2) (3)
+        c47 = _sum(c11, (-2,), scale["n"])  # (0 1 3) (2)
+        c48 = _sum(c13, (-2,), scale["n"])  # (0 1) (2 3)
+        c49 = _sum(c15, (-2,), scale["n"])  # (0 1) (2) (3)
+        c50 = _sum(c18, (-2,), scale["n"])  # (0 2 3) (1)
+        c51 = _sum(c20, (-2,), scale["n"])  # (0 2) (1 3)
+        c52 = _sum(c22, (-2,), scale["n"])  # (0 2) (1) (3)
+        c53 = _sum(c25, (-2,), scale["n"])  # (0 3) (1 2)
+        c54 = _sum(c27, (-2,), scale["n"])  # (0) (1 2 3)
+        c55 = _sum(c29, (-2,), scale["n"])  # (0) (1 2) (3)
+        c56 = _sum(c32, (-2,), scale["n"])  # (0 3) (1) (2)
+        c57 = _sum(c35, (-2,), scale["n"])  # (0) (1 3) (2)
+        c58 = _sum(c38, (-2,), scale["n"])  # (0) (1) (2 3)
+        c59 = _sum(c41, (-2,), scale["n"])  # (0) (1) (2) (3)
 
         # Mix: one product over the channels for each number of propagating blocks.
         z1 = (
-            c22, c23, c24, c25, c26, c27, c28, c29, c30, c31, c32, c33, c34, c35, c36, c37, c38, c39,
-            c40, c41, c42, c43, c44, c45, c46, c47, c48, c49, c50, c51, c52, c53, c54, c55, c56, c57,
-            c58,
+            c8, c9, c10, c11, c12, c13, c14, c15, c16, c17, c18, c19, c20, c21, c22, c23, c24, c25,
+            c26, c27, c28, c29, c30, c31, c32, c33, c34, c35, c36, c37, c38, c39, c40, c41, c42, c43,
+            c44,
         )
         z1 = _mix(z1, terms, 0, 37, 1, wide)  # propagating blocks: 1 of n
         y = z1  # [0]
         z0 = (
-            c59, c60, c61, c62, c63, c64, c65, c66, c67, c68, c69, c70, c71, c72, c73,
+            c45, c46, c47, c48, c49, c50, c51, c52, c53, c54, c55, c56, c57, c58, c59,
         )
         z0 = _mix(z0, terms, 37, 15, 1, wide)  # propagating blocks: 0 of n
         z0 = self._add_bias(z0)

@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "u i -> i" --out DIR
 plan:     sha256 9439db06a6b4bfb85ec2b56da1cb732eafdc1857d122291916cdaf5fc16e4fe4
-template: sha256 2744f98c40d02fe9630b8bd28585f9b952b8f3dfb71d6318128647042045e1e3
-content:  sha256 9b4c68e7ca7684fdd70f33221b03082c84f11dd653979d485e2913402f649ace (with zeros here)
+template: sha256 882ae985028dfc871e1b3b2d17c81eae2358295a3e3ccf6b84f63e253e96502f
+content:  sha256 2605dc0f9ddf8291b158eb7e5b14e9675d89f1ce26b1f25fd2ffe7ab33fb44be (with zeros here)
 """
 
 import torch

@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "n n n n -> " --out DIR
 plan:     sha256 47b372015ceda476e81101f03d87cec0126812f99f2aff00099c95200213023b
-template: sha256 2744f98c40d02fe9630b8bd28585f9b952b8f3dfb71d6318128647042045e1e3
-content:  sha256 1058fe4ff9ae3502bcaa890a4a59a8a3cf7fdbe9bf7743054a029ff71f9ce6d0 (with zeros here)
+template: sha256 882ae985028dfc871e1b3b2d17c81eae2358295a3e3ccf6b84f63e253e96502f
+content:  sha256 f338ea1f5c18b51bb3e3bf415afdf12ecd5f3aba3b514c1e1af747601aa8261d (with zeros here)
 """
 
 import torch

@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "u i -> " --out DIR
 plan:     sha256 4db696f7502476c024df5b4f5df9b86fcfc27cc4971a3155fbb9067bc81bb96c
-template: sha256 2744f98c40d02fe9630b8bd28585f9b952b8f3dfb71d6318128647042045e1e3
-content:  sha256 4a998650fd69681dd653afe21519265ad630dd04e671adabc605d766414b021e (with zeros here)
+template: sha256 882ae985028dfc871e1b3b2d17c81eae2358295a3e3ccf6b84f63e253e96502f
+content:  sha256 514c15ac6da5174d8073ddb6a13e74f8f5699303b6361f97b15edab5bc9d96d4 (with zeros here)
 """
 
 import torch

@@ -115,26 +115,32 @@ def _chain(wanted: set[AxisMap], ranks: tuple[int, ...]) -> dict[AxisMap, AxisMa
 
     A map that drops nothing is a view of the top. Any other is a sum over one block of a tensor
     with one axis more, or, where it has merged axes, a diagonal of one with the same blocks
-    dropped. A map that nobody wants stays if at least two are computed from it.
+    dropped. A map that nobody wants stays only if at least two sums are computed from it: one sum
+    reads as much without it, and a diagonal reads less.
     """
     top = AxisMap.identity(len(ranks))
     parents: dict[AxisMap, AxisMap] = {}
     pending = sorted(wanted - {top})
     while pending:
         map_ = pending.pop()
-        if map_ not in parents:
+        if map_ != top and map_ not in parents:
             parents[map_] = _first_parent(map_, wanted, ranks)
             pending.append(parents[map_])
-            pending = [map_ for map_ in pending if map_ != top]
-    while lonely := _unshared(parents, wanted):
-        # The smallest first: what was computed from it is computed from its parent.
-        gone = max(lonely, key=lambda m: (len(m.dropped), m))
-        parent = parents.pop(gone)
-        parents = {map_: parent if old == gone else old for map_, old in parents.items()}
-    return {
-        map_: min((*_present(map_, parents, ranks), parents[map_], top), key=lambda p: _cost(map_, p))
-        for map_ in sorted(parents, key=lambda m: (-len(m.kept), m))
-    }
+    while True:
+        parents = {
+            map_: min((*_present(map_, parents, ranks), parent, top), key=lambda p: _cost(map_, p))
+            for map_, parent in parents.items()
+        }
+        sums = Counter(parent for map_, parent in parents.items() if _cost(map_, parent))
+        needless = {map_ for map_ in parents if map_ not in wanted and sums[map_] < 2}
+        if not needless:
+            return {map_: parents[map_] for map_ in sorted(parents, key=lambda m: (-len(m.kept), m))}
+        kept = {map_: parent for map_, parent in parents.items() if map_ not in needless}
+        for map_, parent in kept.items():
+            while parent in needless:
+                parent = parents[parent]
+            kept[map_] = parent
+        parents = kept
 
 
 def _first_parent(map_: AxisMap, wanted: set[AxisMap], ranks: tuple[int, ...]) -> AxisMap:
@@ -142,11 +148,6 @@ def _first_parent(map_: AxisMap, wanted: set[AxisMap], ranks: tuple[int, ...]) -
         return AxisMap.identity(len(ranks))
     view = next((p for p in _views(map_, ranks) if p in wanted), None)
     return view or next(_sums(map_, ranks))
-
-
-def _unshared(parents: dict[AxisMap, AxisMap], wanted: set[AxisMap]) -> list[AxisMap]:
-    children = Counter(parents.values())
-    return [map_ for map_ in parents if map_ not in wanted and children[map_] < 2]
 
 
 def _present(map_: AxisMap, parents: dict[AxisMap, AxisMap], ranks: tuple[int, ...]) -> Iterator[AxisMap]:
