@@ -1,0 +1,154 @@
+"""``symeq generate``: standalone modules, one or the whole library, and whether they are up to date."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from symeq.cli.arguments import AsJson, SpecWords, folder_of, short, signature_of
+from symeq.cli.console import CallError, counted, working, write, write_json
+from symeq.cli.verifying import verified
+from symeq.signature import EmitOptions, Signature
+
+if TYPE_CHECKING:
+    from symeq.emit.library import Difference
+    from symeq.emit.printer import LayerView
+
+
+def generate(
+    out: Annotated[
+        str,
+        typer.Option(
+            "--out", metavar="DIR", help="The folder to write into; made if missing.", show_default=False
+        ),
+    ],
+    words: SpecWords = None,
+    class_name: Annotated[
+        str | None,
+        typer.Option("--class-name", metavar="NAME", help="Instead of the name that tells the signature."),
+    ] = None,
+    layout: Annotated[
+        str,
+        typer.Option("--layout", metavar="channels-last|channels-first", help="Where the channel axis is."),
+    ] = "channels-last",
+    library: Annotated[
+        bool, typer.Option("--library", help="The whole package symeq_layers, instead of one SPEC.")
+    ] = False,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite files that were edited by hand.")] = False,
+    check: Annotated[
+        bool, typer.Option("--check", help="Write nothing; say whether the files are what would be written.")
+    ] = False,
+    verify: Annotated[bool, typer.Option("--verify", help="Verify the file afterwards.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Write a layer as a standalone Python module that imports torch only."""
+    if check and (force or verify):
+        raise CallError("--check writes nothing: leave it out, or leave out --force and --verify.")
+    if library and (words or class_name is not None or layout != "channels-last" or verify):
+        raise CallError(
+            "--library has its own list of layers: only --out, --check, --force and --json go with it."
+        )
+    if library:
+        return _generate_library(folder_of(out), force, check, as_json)
+    options = EmitOptions(layout, class_name)  # type: ignore[arg-type]  # an OptionError says what it may be
+    return _generate_layer(signature_of(words or []), options, folder_of(out), force, check, verify, as_json)
+
+
+def _generate_layer(
+    signature: Signature,
+    options: EmitOptions,
+    folder: Path,
+    force: bool,
+    check: bool,
+    verify: bool,
+    as_json: bool,
+) -> None:
+    from symeq.emit import library
+    from symeq.emit.names import class_name
+    from symeq.emit.printer import view
+    from symeq.emit.render import render
+    from symeq.pipeline import plan
+
+    class_name(signature, options)  # a name that cannot be used is refused before any work
+    with working(f"generating {short(str(signature))}"):
+        layer = view(plan(signature), options)
+        module = render(layer)
+    if check:
+        command = layer.command.replace("--out DIR", f"--out {shlex.quote(str(folder))}")
+        return _report_differences(library.check([module], folder), 1, command, as_json)
+    path = library.write(module, folder, force)
+    found = {"path": str(path), **_layer_fields(layer)}
+    report = verified(path) if verify else None
+    if as_json:
+        write_json(found | ({} if report is None else {"verification": json.loads(report.to_json())}))
+    else:
+        write(str(path))
+        counts = (
+            counted(layer.operators, "operator"),
+            counted(layer.contractions, "contraction"),
+            counted(layer.products, "matrix product"),
+            counted(layer.broadcasts, "broadcast"),
+            counted(layer.bias_operators, "bias operator"),
+        )
+        write(f'{layer.class_name} "{signature}": {", ".join(counts)}')
+        if report is not None:
+            write(str(report))
+    if report is not None and not report.ok:
+        raise typer.Exit(1)
+
+
+def _layer_fields(layer: LayerView) -> dict[str, Any]:
+    names = ("class_name", "layout", "operators", "bias_operators", "contractions", "products", "broadcasts")
+    return {"signature": str(layer.signature)} | {name: getattr(layer, name) for name in names}
+
+
+def _generate_library(folder: Path, force: bool, check: bool, as_json: bool) -> None:
+    from symeq import pipeline
+    from symeq.emit.library import COMMITTED
+
+    if check:
+        with working("comparing the library"):
+            differences = pipeline.check_library(folder)
+        command = f"symeq generate --library --out {shlex.quote(str(folder))}"
+        return _report_differences(differences, len(COMMITTED) + 1, command, as_json)
+    with working("generating the library"):
+        paths = pipeline.generate_library(folder, force)
+    if as_json:
+        write_json({"layers": len(COMMITTED), "paths": [str(path) for path in paths]})
+        return
+    for path in paths:
+        write(str(path))
+    write(f"{counted(len(COMMITTED), 'layer')} in {counted(len(paths), 'file')}")
+
+
+def _report_differences(differences: Sequence[Difference], files: int, command: str, as_json: bool) -> None:
+    """Says what ``--check`` found; exit code 1 where it found differences."""
+    from symeq.emit.render import untouched
+
+    if not differences:
+        if as_json:
+            write_json({"ok": True, "differences": []})
+        else:
+            write(f"no difference in {counted(files, 'file')}")
+        return
+    # A file that is no part of the library has a sentence in place of a diff.
+    changed = [found.path for found in differences if found.diff.startswith("---")]
+    edited = [path for path in changed if path.exists() and not untouched(path.read_text(encoding="utf-8"))]
+    remedy = f"{command} --force" if edited else command
+    if as_json:
+        listed = [{"path": str(found.path), "diff": found.diff} for found in differences]
+        write_json({"ok": False, "differences": listed, "remedy": remedy})
+    else:
+        for found in differences:
+            write(found.diff)
+        for path in changed:
+            how = "edited by hand" if path in edited else "out of date" if path.exists() else "missing"
+            write(f"{path}: {how}")
+        if changed:
+            write(f"To write what is expected: {remedy}")
+    raise typer.Exit(1)

@@ -1,0 +1,143 @@
+"""``symeq count`` and ``symeq show``: the operators of a layer, counted and listed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from symeq.cli.arguments import AsJson, SpecWords, natural, short, signature_of, sizes_of
+from symeq.cli.console import counted, working, write, write_json, write_table
+from symeq.errors import TooLargeError
+from symeq.signature import Signature, check_kind
+
+if TYPE_CHECKING:
+    from symeq.bases.operators import BasisOperator
+    from symeq.plans.cost import PlanReport
+
+MOST_UNASKED = 1000
+"""``show`` lists more operators only when ``--limit`` says how many."""
+
+MOST_ROWS = 10_000
+"""``show`` lists no more, whatever ``--limit`` says."""
+
+
+def count(
+    words: SpecWords = None,
+    n: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--n", metavar="N|NAME=N", help="A size, or one for each index set: the exact dimension."
+        ),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Count the operators of a layer, exactly.
+
+    The number of operators is the same for all sizes. For an index set with fewer
+    elements than axes the dimension of the space of equivariant maps is smaller;
+    --n gives the size.
+    """
+    from symeq.bases.derive import derive
+
+    signature = signature_of(words or [])
+    basis = derive(signature)
+    bias = derive(Signature((), signature.outputs))
+    found: dict[str, Any] = {
+        "signature": str(signature),
+        "operators": basis.count,
+        "bias_operators": bias.count,
+    }
+    if n:
+        found["sizes"] = sizes_of(signature, n)
+        found["dimension"] = basis.dimension(found["sizes"])
+        found["bias_dimension"] = bias.dimension(
+            {name: found["sizes"][name] for name in bias.signature.index_sets}
+        )
+    if as_json:
+        return write_json(found)
+    sizes = found.pop("sizes", {})
+    write(f'"{found.pop("signature")}"')
+    for name, number in found.items():
+        at = ", ".join(f"{name} = {size}" for name, size in sizes.items())
+        remark = f"  for {at}" if at and name.endswith("dimension") else ""
+        write(f"  {name.replace('_', ' '):<14}  {number}{remark}")
+
+
+def show(
+    words: SpecWords = None,
+    kind: Annotated[
+        str, typer.Option("--kind", "--basis", metavar="diagram|orbit", help="Which of the two bases.")
+    ] = "diagram",
+    limit: Annotated[
+        str | None,
+        typer.Option("--limit", "--first", metavar="N", help="Only the first N operators."),
+    ] = None,
+    with_plan: Annotated[
+        bool, typer.Option("--plan", help="Also the steps that compute the layer, and their costs.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """List the operators of a layer: slot, rgs, diagram, words and SymPy form.
+
+    In the diagram every axis has the letter of its block: one on both sides is
+    carried over, on the left only summed over, on the right only copied along.
+    """
+    from symeq.bases.derive import derive
+
+    signature = signature_of(words or [])
+    basis = derive(signature, check_kind(kind))
+    shown = basis.count if limit is None else min(natural("--limit", limit), basis.count)
+    if limit is None and shown > MOST_UNASKED:
+        raise TooLargeError(
+            f"operators of {short(str(signature))}",
+            basis.count,
+            MOST_UNASKED,
+            "Choose how many with --limit, as in --limit 20.",
+        )
+    if shown > MOST_ROWS:
+        raise TooLargeError(
+            "operators to list", shown, MOST_ROWS, "symeq.basis(...) in Python gives any of them."
+        )
+    with working(f"operators of {short(str(signature))}"):
+        report = _report(signature) if with_plan else None
+        rows = [_row(operator) for operator in basis[:shown]]
+    if as_json:
+        document: dict[str, Any] = {"signature": str(signature), "kind": basis.kind, "operators": basis.count}
+        document["shown"] = rows
+        if report is not None:
+            document["plan"] = _report_fields(report)
+        return write_json(document)
+    part = "" if shown == basis.count else f", the first {shown}"
+    write(f'"{signature}": {counted(basis.count, "operator")} of the {kind} basis{part}\n')
+    if rows:
+        write_table(rows)
+    if rows and basis.kind == "orbit":
+        write(
+            "\nAn orbit operator does what its words say where different blocks of an index set have "
+            "different\nindices, and nothing elsewhere."
+        )
+    if report is not None:
+        write(f"\n{report}")
+
+
+def _row(operator: BasisOperator) -> dict[str, Any]:
+    diagram = operator.diagram
+    return {
+        "slot": operator.slot,
+        "rgs": operator.rgs,
+        "diagram": diagram.draw(),
+        "words": diagram.words(),
+        "expr": str(operator.expr),
+    }
+
+
+def _report(signature: Signature) -> PlanReport:
+    from symeq.pipeline import plan
+
+    return plan(signature).report()
+
+
+def _report_fields(report: PlanReport) -> dict[str, Any]:
+    counts = {name: getattr(report, name) for name in ("operators", "contractions", "products", "broadcasts")}
+    return counts | {name: str(getattr(report, name)) for name in ("reads", "multiplications", "additions")}
