@@ -23,6 +23,7 @@ STAGES = (
     "emit",
     "pipeline",
     "layers",
+    "interpretation",
     "verification",
 )
 MAY_IMPORT: dict[str, tuple[str, ...]] = {
@@ -36,11 +37,12 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
 # "deferred": inside a function, or for type checkers only; importing the module does not load the library.
 When = Literal["anywhere", "deferred"]
 LIBRARIES: dict[str, dict[str, When]] = {
-    "numpy": dict.fromkeys(("combinatorics", "bases", "plans", "verification", "bench"), "anywhere"),
-    "sympy": dict.fromkeys(("bases", "plans", "verification"), "anywhere"),
+    "numpy": dict.fromkeys(("combinatorics", "bases", "plans", "interpretation", "verification", "bench"), "anywhere"),
+    "sympy": dict.fromkeys(("bases", "plans", "interpretation", "verification"), "anywhere"),
     "jinja2": {"emit": "anywhere"},
     "torch": {
         "layers": "deferred",  # for its types; emitted modules import torch, writing them does not
+        "interpretation": "anywhere",
         "verification": "anywhere",
         "bench": "anywhere",
         "__init__": "deferred",

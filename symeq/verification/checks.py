@@ -12,9 +12,13 @@ from typing import TypeAlias
 import torch
 
 from symeq.signature import Spec
+from symeq.verification.conduct import conduct_checks
 from symeq.verification.contract import contract_checks
 from symeq.verification.load import Target, resolve
+from symeq.verification.precision import precision_checks
+from symeq.verification.proofs import Proofs
 from symeq.verification.report import Check, VerificationReport
+from symeq.verification.runs import Runs
 from symeq.verification.trial import Mismatch, Rung, Trial
 from symeq.verification.values import value_checks
 
@@ -52,7 +56,15 @@ def verify(
     with torch.random.fork_rng(devices=[]):  # layers draw their weights; leave the caller's generator alone
         torch.manual_seed(seed)
         trial = Trial(subject, seed)
-        contract, values = list(contract_checks(trial)), list(value_checks(trial))
+        proofs = Proofs(trial)
+        contract = list(contract_checks(trial))
+        values = [
+            *value_checks(trial),
+            *precision_checks(trial),
+            *conduct_checks(trial),
+            *proofs.rungs(),
+            *Runs(trial, proofs).rungs(),
+        ]
         total = sum(len(rung.cases) for rung in (*contract, *values))
         done = 0
         for rung in contract:
@@ -74,5 +86,5 @@ def _made(rung: Rung, done: int, total: int, progress: Progress) -> Check:
         try:
             rung.run(case, at)
         except Mismatch as found:
-            return Check(rung.name, False, rung.scope, found.detail, found.counterexample)
-    return Check(rung.name, True, rung.scope)
+            return Check(rung.name, False, rung.scope, found.detail, found.counterexample, rung.kind)
+    return Check(rung.name, True, rung.scope, kind=rung.kind)

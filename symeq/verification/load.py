@@ -52,6 +52,12 @@ class Subject:
     layout: Layout
     basis_slots: tuple[int, ...] | None
 
+    @property
+    def file(self) -> str:
+        """The file that complaints name lines of."""
+        code = getattr(self.layer.forward, "__code__", None)
+        return str(getattr(code, "co_filename", self.name))
+
 
 def resolve(target: Target, signature: Spec | None = None) -> Subject:
     """The layer class that ``target`` means: a file's, the class itself, or the one emitted for a spec.

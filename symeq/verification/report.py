@@ -6,10 +6,15 @@ import json
 import math
 import textwrap
 from dataclasses import asdict, dataclass
+from typing import Literal, TypeAlias
 
 from symeq.signature import Layout, Signature
 
+Kind: TypeAlias = Literal["proved", "tested"]
+"""Whether a check is an argument for every size, or a trial at the sizes that its scope tells."""
+
 _WIDTH = 110
+_HEADINGS: dict[Kind, str] = {"proved": "proved for every n", "tested": "tested"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +54,7 @@ class Check:
     scope: str
     detail: str = ""
     counterexample: Counterexample | None = None
+    kind: Kind = "tested"
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +93,11 @@ class VerificationReport:
         width = max(len(check.name) for check in self.checks)
         lines = [f"{self.target}: {self.signature}, {self.layout}"]
         shown = False
-        for check in self.checks:
-            head = f"  {'ok' if check.ok else 'FAIL':<5}{check.name:<{width}}  "
+        ordered = sorted(self.checks, key=lambda check: check.kind != "proved")
+        for before, check in zip((None, *ordered), ordered, strict=False):
+            if before is None or before.kind != check.kind:
+                lines.append(f"  {_HEADINGS[check.kind]}")
+            head = f"    {'ok' if check.ok else 'FAIL':<5}{check.name:<{width}}  "
             lines += textwrap.wrap(
                 check.scope,
                 _WIDTH,

@@ -18,12 +18,13 @@ from torch import Tensor, nn
 from symeq.signature import BasisKind, Normalization, Signature
 from symeq.verification.dense import Array, Dense, cancellation
 from symeq.verification.load import Subject, in_one_line
-from symeq.verification.report import Counterexample
+from symeq.verification.report import Counterexample, Kind
 
 IN_CHANNELS, OUT_CHANNELS = 2, 3  # different, so that they cannot be mixed up
 LARGEST = 9  # of weights and inputs
 HEAVY_SLOTS = 10_000  # from so many on, fewer cases: making a layer and calling it takes seconds
 BASES: tuple[BasisKind, ...] = ("diagram", "orbit")
+NORMALIZATIONS: tuple[Normalization, ...] = ("sum", "mean", "sqrt")
 EXACT = 2**53  # float64 holds all integers below
 
 MaskKind: TypeAlias = Literal["none", "own", "shared", "first", "empty", "shared empty"]
@@ -85,6 +86,7 @@ class Rung:
     scope: str
     cases: Sequence[Any]
     run: Callable[[Any, int], None]
+    kind: Kind = "tested"
 
 
 class Mismatch(Exception):  # noqa: N818  # a finding, caught by the check that looks for it
@@ -174,19 +176,8 @@ class Trial:
 
     def call(self, layer: nn.Module, case: Case, x: Tensor, masks: Masks | None) -> Tensor:
         """The layer's output, channels last; x: (*batch, n, ..., n, channels)."""
-        k, order_out = self.signature.order_in, self.signature.order_out
         first = self.subject.layout == "channels-first"
-        options: dict[str, Any] = {}
-        if masks is not None:
-            tensors = {name: torch.from_numpy(mask) for name, mask in masks.items()}
-            # With one index set the mask may be a tensor or a dict; shared ones are tried as dicts.
-            plain = len(self.signature.index_sets) == 1 and not case.mask.startswith("shared")
-            options["mask"] = next(iter(tensors.values())) if plain else tensors
-        known = () if case.all_sizes else self.signature.inputs
-        sizes = {name: size for name, size in case.sizes.items() if name not in known}
-        if sizes:
-            options["sizes"] = sizes
-        given = x.movedim(-1, -k - 1).contiguous() if first else x
+        given, options = self.arguments(case, x, masks)
         before = given.detach().clone()
         try:
             y = layer(given, **options)
@@ -200,7 +191,28 @@ class Trial:
         if not isinstance(y, Tensor) or tuple(y.shape) != expected or y.dtype != torch.float64:
             came = f"{y.dtype} of shape {tuple(y.shape)}" if isinstance(y, Tensor) else type(y).__name__
             raise Mismatch(f"{case}\ny is {came}, expected torch.float64 of shape {expected}")
-        return y.movedim(-order_out - 1, -1) if first else y
+        return self.channels_last(y)
+
+    def arguments(self, case: Case, x: Tensor, masks: Masks | None) -> tuple[Tensor, dict[str, Any]]:
+        """What the layer is called with: x in its layout, and the options mask and sizes."""
+        options: dict[str, Any] = {}
+        if masks is not None:
+            tensors = {name: torch.from_numpy(mask) for name, mask in masks.items()}
+            # With one index set the mask may be a tensor or a dict; shared ones are tried as dicts.
+            plain = len(self.signature.index_sets) == 1 and not case.mask.startswith("shared")
+            options["mask"] = next(iter(tensors.values())) if plain else tensors
+        known = () if case.all_sizes else self.signature.inputs
+        sizes = {name: size for name, size in case.sizes.items() if name not in known}
+        if sizes:
+            options["sizes"] = sizes
+        if self.subject.layout == "channels-last":
+            return x, options
+        return x.movedim(-1, -self.signature.order_in - 1).contiguous(), options
+
+    def channels_last(self, y: Tensor) -> Tensor:
+        """The layer's output with its channels last, whatever the layout."""
+        first = self.subject.layout == "channels-first"
+        return y.movedim(-self.signature.order_out - 1, -1) if first else y
 
     def values(self, layer: nn.Module, case: Case, x: Array, masks: Masks | None) -> Array:
         """``call`` without gradients, from NumPy to NumPy."""

@@ -12,7 +12,6 @@ from math import prod
 import numpy as np
 import torch
 
-from symeq.signature import Normalization
 from symeq.verification.dense import Array
 from symeq.verification.sizes import (
     MOST_ENTRIES,
@@ -25,6 +24,7 @@ from symeq.verification.sizes import (
 from symeq.verification.trial import (
     BASES,
     IN_CHANNELS,
+    NORMALIZATIONS,
     OUT_CHANNELS,
     Case,
     MaskKind,
@@ -39,8 +39,6 @@ from symeq.verification.trial import (
     raised,
     samples_of,
 )
-
-NORMALIZATIONS: tuple[Normalization, ...] = ("sum", "mean", "sqrt")
 
 MOST_ALONE = 2**25  # index tuples times operators that are looked at one by one
 LISTED_SLOTS = 1000  # up to so many operators each is tried alone; above, a sample
@@ -318,7 +316,7 @@ def _gradients(trial: Trial, sizes: Sequence[Sizes], masks: bool) -> Rung:
             y.backward(torch.from_numpy(cotangent))
         except Exception as error:
             raise raised(f"{case}\nbackward", error) from error
-        expected = _pulled_back(trial, case, parameters, values, real, cotangent)
+        expected = pulled_back(trial, case, parameters, values, real, cotangent)
         for name, tensor in {"x": x, **dict(layer.named_parameters())}.items():
             if tensor.grad is None:
                 raise Mismatch(f"{case}\n{name}.grad is None")
@@ -338,7 +336,7 @@ def _gradients(trial: Trial, sizes: Sequence[Sizes], masks: bool) -> Rung:
     return Rung("gradients", scope, cases, run)
 
 
-def _pulled_back(
+def pulled_back(
     trial: Trial, case: Case, parameters: Parameters, x: Array, masks: Masks | None, cotangent: Array
 ) -> dict[str, Array]:
     """The gradients of x, weight and bias of the sum of ``cotangent * y``."""

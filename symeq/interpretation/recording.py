@@ -1,0 +1,244 @@
+"""Runs of a layer as lists of calls, to see whether two runs do the same.
+
+A proof is about the graph that a tracer saw. ``dispatched`` records the ATen operations of a run, so that a
+layer in eager mode can be held against its exported graph; ``called`` records the calls of torch's own
+functions, which do not change with what autograd needs, so that runs in different states (gradients or not,
+dtypes, compiling or not) can be held against each other. Casts between floating-point dtypes are left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, TypeAlias
+
+import torch
+from torch import Tensor
+from torch.overrides import TorchFunctionMode, resolve_name
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves, tree_map
+
+from symeq.interpretation.forms import Unproved
+
+Calls: TypeAlias = "tuple[tuple[Any, ...], ...]"
+
+_SILENT = frozenset(
+    ("aten.detach.default", "aten.alias.default", "aten._assert_tensor_metadata.default",
+     "aten.lift_fresh.default", "aten.lift_fresh_copy.default", "aten._to_copy.default", "aten.to.dtype",
+     "aten.sym_size.int", "aten.sym_numel.default", "aten.sym_stride.int", "aten._local_scalar_dense.default",
+     "prim.device.default")
+)  # fmt: skip
+_CASTS = frozenset(
+    f"torch.Tensor.{name}"
+    for name in ("to", "float", "double", "half", "bfloat16", "type", "type_as", "detach")
+)
+_LOOKS = frozenset(
+    ("dim", "size", "stride", "numel", "nelement", "is_floating_point", "is_complex", "is_contiguous",
+     "__len__", "get_device", "element_size", "storage_offset", "data_ptr", "has_names", "__repr__",
+     "ndimension")
+)  # fmt: skip
+_READS = frozenset(
+    f"torch.Tensor.{name}"
+    for name in ("item", "tolist", "numpy", "__bool__", "__float__", "__int__", "__index__", "__array__",
+                 "is_nonzero", "equal", "__contains__", "__dlpack__", "untyped_storage", "storage")
+)  # fmt: skip
+_KINDS = frozenset(("dtype", "device", "layout", "pin_memory", "memory_format", "non_blocking", "copy"))
+
+
+class _Labels:
+    """Names of tensors: those given, then the results in their order; constants by their entries.
+
+    Without ``integers``, what depends on sizes is left out of the descriptions.
+    """
+
+    def __init__(self, known: Mapping[str, Tensor], integers: bool = True) -> None:
+        self.integers = integers
+        self.names: dict[int, str] = {id(tensor): name for name, tensor in known.items()}
+        self.kept: list[Tensor] = list(known.values())
+        self.calls: list[tuple[Any, ...]] = []
+
+    def describe(self, thing: Any) -> Any:
+        if isinstance(thing, Tensor):
+            name = self.names.get(id(thing))
+            if name is None:
+                name = f"constant {tuple(thing.shape)} {_entries(thing)}"
+            return name
+        if isinstance(thing, int) and not isinstance(thing, bool) and not self.integers:
+            return None
+        if isinstance(thing, torch.dtype | torch.device | torch.layout | torch.memory_format):
+            return None
+        if isinstance(thing, list | tuple):
+            described = tuple(map(self.describe, thing))
+            return described if self.integers else tuple(d for d in described if d is not None)
+        if isinstance(thing, dict):
+            return tuple((key, self.describe(entry)) for key, entry in thing.items() if key not in _KINDS)
+        if isinstance(thing, int | float | bool | str | type(None)):
+            return thing
+        return str(thing)
+
+    def only_constants(self, arguments: Any) -> bool:
+        """Whether there are tensors among the arguments, and all are constants: tracers may work ahead."""
+        tensors = [thing for thing in tree_leaves(arguments) if isinstance(thing, Tensor)]
+        return bool(tensors) and all(str(self.describe(tensor)).startswith("constant") for tensor in tensors)
+
+    def name(self, made: Any, what: str) -> None:
+        at = 0
+
+        def visit(thing: Any) -> Any:
+            nonlocal at
+            if isinstance(thing, Tensor) and id(thing) not in self.names:
+                self.names[id(thing)] = f"{what}.{at}"
+                self.kept.append(thing)
+                at += 1
+            return thing
+
+        tree_map(visit, made)
+
+    def alias(self, made: Any, source: Any) -> None:
+        if isinstance(made, Tensor) and isinstance(source, Tensor):
+            self.names[id(made)] = self.describe(source)
+            self.kept.append(made)
+
+
+def _entries(constant: Tensor) -> str:
+    """The entries of a small constant; none where tensors have no memory."""
+    if torch._C._get_dispatch_mode(torch._C._TorchDispatchModeKey.FAKE) or constant.is_meta:
+        return ""
+    return str(constant.tolist()) if constant.numel() < 10_000 else ""
+
+
+class _Dispatched(TorchDispatchMode):
+    def __init__(self, labels: _Labels) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]  # torch does not annotate it
+        self.labels = labels
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        made = func(*args, **kwargs)
+        name = str(func)
+        if name in _SILENT or (name == "aten.slice.Tensor" and _is_whole(args, kwargs)):
+            self.labels.alias(made, args[0] if args else None)
+            return made
+        if self.labels.only_constants((args, kwargs)) and name != "aten.copy_.default":
+            return made
+        described = (name, self.labels.describe(args), self.labels.describe(kwargs))
+        self.labels.name(made, f"%{len(self.labels.calls)}")
+        self.labels.calls.append(described)
+        return made
+
+
+def _is_whole(args: Any, kwargs: Any) -> bool:
+    """Whether a slice is that of a whole axis; a tracer leaves such slices out at times."""
+    return not kwargs and len(args) == 4 and args[2] in (0, None) and (args[3] is None or args[3] >= 2**62)
+
+
+class _Called(TorchFunctionMode):
+    def __init__(self, labels: _Labels) -> None:
+        super().__init__()
+        self.labels = labels
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        made = func(*args, **kwargs)
+        name = resolve_name(func) or str(getattr(func, "__qualname__", func))
+        last = name.rsplit(".", 1)[-1]
+        if last == "__get__" and not isinstance(made, Tensor):
+            return made  # an attribute such as shape or dtype
+        if last in _LOOKS or last.startswith(("is_autocast", "get_autocast")):
+            return made
+        if name in _CASTS and (made.is_floating_point() or made.dtype == args[0].dtype):
+            self.labels.alias(made, args[0])
+            return made
+        described = (name, self.labels.describe(args), self.labels.describe(kwargs))
+        if name in _READS and args and not str(self.labels.describe(args[0])).startswith("constant"):
+            raise Unproved(f"entries of a tensor are read ({last}), so that what is done may depend on them")
+        self.labels.name(made, f"%{len(self.labels.calls)}")
+        self.labels.calls.append(described)
+        return made
+
+
+def dispatched(run: Callable[[], Any], known: Mapping[str, Tensor]) -> tuple[Calls, Any]:
+    """The ATen operations of a run, and what it returns by name; ``known`` names the tensors that go in."""
+    labels = _Labels(known)
+    with _Dispatched(labels):
+        made = run()
+    return tuple(labels.calls), _described(labels, made)
+
+
+def called(run: Callable[[], Any], known: Mapping[str, Tensor], integers: bool = True) -> tuple[Calls, Any]:
+    """The calls of torch's functions of a run, and what it returns by name.
+
+    Without ``integers``, runs for different sizes can be compared.
+
+    Raises:
+        Unproved: the run reads entries of a tensor that is not constant.
+    """
+    labels = _Labels(known, integers)
+    with _Called(labels):
+        made = run()
+    return tuple(labels.calls), _described(labels, made)
+
+
+def _described(labels: _Labels, made: Any) -> Any:
+    """What a run returns; a program returns a tuple of one."""
+    return labels.describe(made[0] if isinstance(made, list | tuple) and len(made) == 1 else made)
+
+
+def compiled(module: Any, run: Callable[[Any], Any], known: Mapping[str, Tensor]) -> tuple[Calls, Any]:
+    """The ATen operations of the graph that ``torch.compile`` makes of a module.
+
+    ``run`` calls the compiled module once.
+
+    Raises:
+        Exception: whatever the compiler raises, where it cannot make one graph.
+    """
+    labels = _Labels(known)
+    results: list[Any] = []
+
+    def backend(graph: Any, examples: Any) -> Any:
+        def recorded(*inputs: Any) -> Any:
+            with _Dispatched(labels):
+                made = graph.forward(*inputs)
+            results.append(_described(labels, made))
+            return made
+
+        return recorded
+
+    torch._dynamo.reset()
+    run(torch.compile(module, backend=backend, fullgraph=True, dynamic=True))
+    return tuple(labels.calls), results[0] if len(results) == 1 else results
+
+
+def first_difference(one: tuple[Calls, Any], two: tuple[Calls, Any]) -> str | None:
+    """Where two runs first differ, in words; None if they do the same."""
+    for at, (left, right) in enumerate(zip(one[0], two[0], strict=False)):
+        if left != right:
+            return f"call {at} is {_shown(left)} there and {_shown(right)} here"
+    if len(one[0]) != len(two[0]):
+        longer = one[0] if len(one[0]) > len(two[0]) else two[0]
+        return f"{_shown(longer[min(len(one[0]), len(two[0]))])} is called in one of them only"
+    if one[1] != two[1]:
+        return "another tensor is returned"
+    return None
+
+
+def _shown(call: tuple[Any, ...]) -> str:
+    text = f"{call[0]}{call[1]}"
+    return text if len(text) <= 120 else f"{text[:117]}..."
+
+
+@contextmanager
+def compiling(kind: str) -> Iterator[None]:
+    """A state in which torch says that it compiles ("compiling") or exports ("exporting")."""
+    names = {"compiling": ("_is_compiling_flag",), "exporting": ("_is_compiling_flag", "_is_exporting_flag")}
+    flags = {name: getattr(torch.compiler, name) for name in names[kind] if hasattr(torch.compiler, name)}
+    dynamo = torch.compiler.is_dynamo_compiling
+    try:
+        for name in flags:
+            setattr(torch.compiler, name, True)
+        torch.compiler.is_dynamo_compiling = lambda: True
+        yield
+    finally:
+        torch.compiler.is_dynamo_compiling = dynamo
+        for name, before in flags.items():
+            setattr(torch.compiler, name, before)

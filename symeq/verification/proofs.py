@@ -1,0 +1,161 @@
+"""Proofs about the program: its exported graph, read as formal sums of diagram operators, is the definition.
+
+The forward pass is exported for each setting on its own, with sizes of batch axes and index sets unbounded;
+the backward pass is traced as autograd runs it. ``docs/verification.md`` has the argument.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import torch
+
+from symeq.interpretation.claims import prove_backward, prove_forward
+from symeq.interpretation.forms import Unproved
+from symeq.interpretation.meaning import Meaning, meaning
+from symeq.interpretation.tracing import CHANNELS, Program
+from symeq.interpretation.values import MaskKind, Setting
+from symeq.signature import BasisKind, Normalization
+from symeq.verification.trial import BASES, NORMALIZATIONS, Case, Mismatch, Rung, Trial
+
+
+@dataclass(frozen=True)
+class ProofCase:
+    """The options of a layer, and what it is called with."""
+
+    basis: BasisKind
+    normalization: Normalization
+    bias: bool
+    rank: int
+    masks: tuple[tuple[str, MaskKind], ...]
+
+    def __str__(self) -> str:
+        masks = " and ".join(f"{kind} mask of {name}" for name, kind in self.masks) or "no mask"
+        bias = "bias" if self.bias else "no bias"
+        return (
+            f'{self.basis} basis, normalization "{self.normalization}", {bias}, {masks}, '
+            f"batch rank {self.rank}"
+        )
+
+
+class Proofs:
+    """The proofs of one layer; the programs that were proved are kept, to be held against what runs."""
+
+    def __init__(self, trial: Trial) -> None:
+        self.trial = trial
+        self.signature = trial.signature
+        self.layout = trial.subject.layout
+        self.programs: dict[ProofCase, Program] = {}
+
+    def setting(self, case: ProofCase) -> Setting:
+        """What the program of a case is read for."""
+        return Setting(self.signature, case.rank, dict(case.masks))
+
+    def forward_cases(self) -> list[ProofCase]:
+        """Every basis, normalisation, batch rank from 0 to 2, with and without masks; then kinds of masks."""
+        names = self.signature.index_sets
+        own: dict[str, MaskKind] = dict.fromkeys(names, "own")
+        masks: list[Mapping[str, MaskKind]] = [{}, own] if names else [{}]
+        if self.trial.heavy:
+            return [self._case(b, "mean", True, 1, m) for b in BASES for m in masks]
+        cases = [
+            self._case(basis, normalization, True, rank, mask)
+            for basis in BASES
+            for normalization in NORMALIZATIONS
+            for mask in masks
+            for rank in (1, 0, 2)
+        ]
+        shared: dict[str, MaskKind] = dict.fromkeys(names, "shared")
+        others: list[Mapping[str, MaskKind]] = [shared] if names else []
+        if len(names) > 1:
+            others += [{name: "own"} for name in names]
+        cases += [self._case(b, "mean", True, 1, mask) for b in BASES for mask in others]
+        cases += [self._case(b, "sum", False, 1, mask) for b in BASES for mask in masks]
+        return cases
+
+    def backward_cases(self) -> list[ProofCase]:
+        """Every basis and normalisation, with and without masks, for one batch axis; some for 0 and 2."""
+        names = self.signature.index_sets
+        own: dict[str, MaskKind] = dict.fromkeys(names, "own")
+        masks: list[Mapping[str, MaskKind]] = [{}, own] if names else [{}]
+        if self.trial.heavy:
+            return [self._case(b, "mean", True, 1, masks[-1]) for b in BASES]
+        cases = [
+            self._case(basis, normalization, True, 1, mask)
+            for basis in BASES
+            for normalization in NORMALIZATIONS
+            for mask in masks
+        ]
+        cases += [self._case(b, "mean", True, rank, masks[-1]) for b in BASES for rank in (0, 2)]
+        cases += [self._case(b, "sum", False, 1, {}) for b in BASES]
+        return cases
+
+    def _case(
+        self,
+        basis: BasisKind,
+        normalization: Normalization,
+        bias: bool,
+        rank: int,
+        masks: Mapping[str, MaskKind],
+    ) -> ProofCase:
+        # Without batch axes there is one mask for the one sample.
+        kinds: list[tuple[str, MaskKind]] = [
+            (name, kind if rank else "shared") for name, kind in masks.items()
+        ]
+        return ProofCase(basis, normalization, bias, rank, tuple(kinds))
+
+    def meaning(self, case: ProofCase) -> Meaning:
+        """What the layer must compute."""
+        return meaning(self.setting(case), case.basis, case.normalization, case.bias)
+
+    def try_forward(self, case: ProofCase) -> None:
+        """Prove the exported forward pass.
+
+        Raises:
+            Mismatch: it is not the definition, or is not seen to be.
+        """
+        layer = self.trial.new(_plain(case), torch.float64, CHANNELS)
+        try:
+            self.programs[case] = prove_forward(
+                layer, self.setting(case), self.layout, self.meaning(case), self.trial.subject.file
+            )
+        except Unproved as found:
+            raise Mismatch(f"{case}\n{found}") from None
+
+    def try_backward(self, case: ProofCase) -> None:
+        """Prove the gradients.
+
+        Raises:
+            Mismatch: they are not those of the definition, or are not seen to be.
+        """
+        layer = self.trial.new(_plain(case), torch.float64, CHANNELS)
+        try:
+            prove_backward(
+                layer, self.setting(case), self.layout, self.meaning(case), self.trial.subject.file
+            )
+        except Unproved as found:
+            raise Mismatch(f"{case}\n{found}") from None
+
+    def rungs(self) -> Iterator[Rung]:
+        """The proofs, to be made."""
+        sizes = "every size of the index sets and of the batch from 2 on"
+        channels = f"{CHANNELS[0]} -> {CHANNELS[1]} channels"
+        masks = ", with and without masks" if self.signature.index_sets else ""
+        every = f"both bases, all normalizations{masks}"
+        forward = f"{sizes}; every weight and bias slot; {every}, batch ranks 0 to 2; {channels}"
+        backward = f"{sizes}; of x, weight and bias; {every}, batch ranks 0 to 2; {channels}"
+        if self.trial.heavy:
+            only = f'both bases, normalization "mean"{masks}, batch rank 1; {channels}'
+            forward = f"{sizes}; every weight and bias slot; {only}"
+            backward = f"{sizes}; of x, weight and bias; {only}"
+        yield Rung(
+            "exported forward pass", forward, self.forward_cases(), lambda c, _: self.try_forward(c), "proved"
+        )
+        yield Rung(
+            "backward pass", backward, self.backward_cases(), lambda c, _: self.try_backward(c), "proved"
+        )
+
+
+def _plain(case: ProofCase) -> Case:
+    return Case(case.basis, {}, case.normalization, case.bias)

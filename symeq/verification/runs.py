@@ -1,0 +1,348 @@
+"""What runs is what was proved: runs of the layer held against its exported graph and against each other.
+
+A proof is about the graph that ``torch.export`` saw. Here the layer runs in eager mode and must do the same
+operations on the same tensors; then in other states, at other sizes and compiled. These are tests: what is
+not among the states and sizes of their scope was not looked at.
+"""
+
+from __future__ import annotations
+
+import ast
+import linecache
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
+from math import prod
+from typing import Any, TypeAlias
+
+import torch
+from torch import Tensor, nn
+from torch._subclasses.fake_tensor import FakeTensorMode
+
+from symeq.interpretation.forms import Unproved
+from symeq.interpretation.recording import Calls, called, compiled, compiling, dispatched, first_difference
+from symeq.interpretation.tracing import CHANNELS, Role
+from symeq.verification.load import in_one_line
+from symeq.verification.proofs import ProofCase, Proofs
+from symeq.verification.trial import BASES, NORMALIZATIONS, Case, Mismatch, Rung, Trial, raised
+
+Sizes: TypeAlias = "Mapping[str, int]"
+
+LADDER = (2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 16, 17, 20, 32, 33, 50, 64, 65, 100, 128, 255, 256, 257, 512, 600,
+          1000, 1024, 1025, 4096, 10_000, 65_536, 1_000_000)  # fmt: skip
+"""Sizes at which eager runs are held against the exported graph, on tensors without memory."""
+
+MOST_LITERALS = 40  # integers of the source whose neighbourhoods are added to the ladder
+_ENTRIES = 2**60  # more entries than a tensor can have
+_CHANNELS = ((1, 1), (1, 3), (2, 1), (2, 2), (3, 2), (8, 9), (16, 16), (33, 5), (64, 64), (128, 7))
+_BATCHES = ((1,), (3,), (5,), (8,), (64,), (2, 1, 2), (1, 2, 1, 3))
+
+
+@dataclass(frozen=True)
+class State:
+    """Something that may be different while a layer runs, and must not matter."""
+
+    name: str
+    dtype: torch.dtype = torch.float64
+    around: Callable[[], AbstractContextManager[Any]] = nullcontext
+    prepare: Callable[[nn.Module], object] = lambda layer: None
+    strided: bool = False
+    gradient: bool = False
+    calls: int = 1
+
+
+USUAL = State("usual")
+
+
+def _frozen(layer: nn.Module) -> None:
+    layer.requires_grad_(False)
+
+
+STATES = (
+    State("gradients of x", gradient=True),
+    State("no_grad", around=torch.no_grad),
+    State("inference_mode", around=torch.inference_mode),
+    State("frozen parameters", prepare=_frozen),
+    State("eval()", prepare=lambda layer: layer.eval()),
+    State("a third call", calls=3),
+    State("an input that is not contiguous", strided=True),
+    State("float32", torch.float32),
+    State("float16", torch.float16),
+    State("bfloat16", torch.bfloat16),
+    State("autocast to bfloat16", torch.float32, lambda: torch.autocast("cpu", dtype=torch.bfloat16)),
+    State("autocast to float16", torch.float32, lambda: torch.autocast("cpu", dtype=torch.float16)),
+    State("while torch compiles", around=lambda: compiling("compiling")),
+    State("while torch exports", around=lambda: compiling("exporting")),
+)
+
+
+@dataclass
+class _Call:
+    """A layer, what it is called with, and the names of the tensors."""
+
+    layer: nn.Module
+    x: Tensor
+    masks: dict[str, Tensor] = field(default_factory=dict)
+    sizes: dict[str, int] = field(default_factory=dict)
+    one_set: bool = True
+
+    def __call__(self) -> Any:
+        return self.of(self.layer)
+
+    def of(self, layer: Any) -> Any:
+        """The same call of another layer."""
+        options: dict[str, Any] = {}
+        if self.masks:
+            options["mask"] = next(iter(self.masks.values())) if self.one_set else dict(self.masks)
+        if self.sizes:
+            options["sizes"] = dict(self.sizes)
+        return layer(self.x, **options)
+
+    @property
+    def known(self) -> dict[str, Tensor]:
+        """The tensors that go in, by name."""
+        masks = {f"mask of {name}": mask for name, mask in self.masks.items()}
+        return {"x": self.x, **dict(self.layer.named_parameters()), **masks}
+
+    @property
+    def roles(self) -> dict[Role, Tensor]:
+        """The tensors that go in, by what they are in a program."""
+        found: dict[Role, Tensor] = {("x", None): self.x}
+        found |= {("parameter", name): parameter for name, parameter in self.layer.named_parameters()}
+        found |= {("mask", name): mask for name, mask in self.masks.items()}
+        return found | {("probe", name): torch.empty(size) for name, size in self.sizes.items()}
+
+
+class Runs:
+    """The runs of one layer."""
+
+    def __init__(self, trial: Trial, proofs: Proofs) -> None:
+        self.trial = trial
+        self.signature = trial.signature
+        self.proofs = proofs
+
+    def layer(
+        self, case: ProofCase, dtype: torch.dtype = torch.float64, channels: tuple[int, int] = CHANNELS
+    ) -> nn.Module:
+        """A layer with the options of a case."""
+        return self.trial.new(Case(case.basis, {}, case.normalization, case.bias), dtype, channels)
+
+    def call(
+        self,
+        case: ProofCase,
+        sizes: Sizes,
+        batch: Sequence[int],
+        state: State = USUAL,
+        channels: tuple[int, int] = CHANNELS,
+        layer: nn.Module | None = None,
+    ) -> _Call:
+        """A layer with the options of a case (or the one given), and arguments of these sizes."""
+        layer = layer or self.layer(case, state.dtype, channels)
+        state.prepare(layer)
+        nodes = [sizes[name] for name in self.signature.inputs]
+        first = self.trial.subject.layout == "channels-first"
+        shape = (*batch, channels[0], *nodes) if first else (*batch, *nodes, channels[0])
+        x = torch.ones(shape, dtype=state.dtype)
+        if state.strided and x.dim() > 1:
+            x = torch.ones(shape[::-1], dtype=state.dtype).permute(*reversed(range(len(shape))))
+        x.requires_grad_(state.gradient)
+        masks = {
+            name: torch.ones(*(batch if kind == "own" else ()), sizes[name], dtype=torch.bool)
+            for name, kind in case.masks
+        }
+        missing = {
+            name: sizes[name] for name in self.signature.index_sets if name not in self.signature.inputs
+        }
+        return _Call(layer, x, masks, missing, len(self.signature.index_sets) == 1)
+
+    def usual_sizes(self, n: int = 3, apart: bool = True) -> dict[str, int]:
+        """Sizes from n on, different for different index sets unless told otherwise."""
+        return {name: n + at * apart for at, name in enumerate(self.signature.index_sets)}
+
+    # ------------------------------------------------------------ eager as exported
+
+    def try_eager(self, case: ProofCase) -> None:
+        """Hold an eager run against the graph that was proved."""
+        program = self.proofs.programs.get(case)
+        if program is None:
+            raise Mismatch(f"{case}\nthere is no proved graph to compare with")
+        call = self.call(case, self.usual_sizes(), (2, 4)[: case.rank])
+        self._same(str(case), call, program.run)
+
+    def try_sizes(self, case: ProofCase) -> None:
+        """The same at many sizes, on tensors without memory."""
+        program = self.proofs.programs.get(case)
+        if program is None:
+            raise Mismatch(f"{case}\nthere is no proved graph to compare with")
+        layer = self.layer(case)
+        for sizes in self.ladder(case.normalization == "mean"):
+            with FakeTensorMode(allow_non_fake_inputs=True):
+                call = self.call(case, sizes, (2,) * case.rank, layer=layer)
+                self._same(f"{case}, {_sizes_in_words(sizes)}", call, program.run)
+
+    def ladder(self, whole: bool = True) -> list[dict[str, int]]:
+        """Sizes: a ladder, or few of it, and those around each integer in the source; apart and all equal."""
+        numbers = set(LADDER if whole else LADDER[::8]) | {
+            n + d for n in integers_of(self.trial.subject.file)[:MOST_LITERALS] for d in (-1, 0, 1)
+        }
+        order = max(self.signature.order_in, self.signature.order_out)
+        found = []
+        for n in sorted(n for n in numbers if n >= 2):
+            for apart in (True, False) if len(self.signature.index_sets) > 1 else (True,):
+                if (n + len(self.signature.index_sets)) ** order * prod(CHANNELS) * 4 < _ENTRIES:
+                    found.append(self.usual_sizes(n, apart))
+        return found or [{}]
+
+    def _same(self, words: str, call: _Call, run: Callable[[Mapping[Role, Tensor]], Any]) -> None:
+        known = call.known
+        try:
+            eager = dispatched(call, known)
+        except Exception as error:
+            raise raised(f"{words}\nforward", error) from error
+        roles = call.roles
+        difference = first_difference(dispatched(lambda: run(roles), known), eager)
+        if difference is not None:
+            raise Mismatch(f"{words}\nin eager mode it is not the exported graph: {difference}")
+
+    # ------------------------------------------------------------ states
+
+    def try_states(self, case: ProofCase) -> None:
+        """Hold runs in all states against the usual one."""
+        sizes, batch = self.usual_sizes(), (2,) * case.rank
+        base = self._called(case, self.call(case, sizes, batch), USUAL)
+        for state in STATES:
+            found = self._called(case, self.call(case, sizes, batch, state), state)
+            difference = first_difference(base, found)
+            if difference is not None:
+                raise Mismatch(f"{case}\n{state.name}: {difference}")
+
+    def try_shapes(self, case: ProofCase) -> None:
+        """Hold runs with other channels and batches against the usual one, integers left out."""
+        sizes, batch = self.usual_sizes(), (2,) * case.rank
+        base = self._called(case, self.call(case, sizes, batch), USUAL, False)
+        literals = [n for n in integers_of(self.trial.subject.file) if n <= 512][:MOST_LITERALS]
+        wide = [(n, 2) for n in literals] + [(2, n) for n in literals]
+        light = len(self.trial.dense) * 512 * 4 < 2**24
+        for channels in (*_CHANNELS, *(wide if light else ())):
+            if not light and max(channels) > 16:
+                continue
+            found = self._called(case, self.call(case, sizes, batch, channels=channels), USUAL, False)
+            self._alike(case, f"{channels[0]} -> {channels[1]} channels", base, found)
+        for shape in _BATCHES if case.rank else ():
+            found = self._called(case, self.call(case, sizes, shape), USUAL, False)
+            self._alike(case, f"a batch of {shape}", base, found)
+
+    def _alike(self, case: ProofCase, words: str, base: tuple[Calls, Any], found: tuple[Calls, Any]) -> None:
+        difference = first_difference(base, found)
+        if difference is not None:
+            raise Mismatch(f"{case}\n{words}: {difference}")
+
+    def _called(self, case: ProofCase, call: _Call, state: State, integers: bool = True) -> tuple[Calls, Any]:
+        try:
+            with state.around():
+                for _ in range(state.calls - 1):
+                    call()
+                return called(call, call.known, integers)
+        except Unproved as found:
+            raise Mismatch(f"{case}\n{state.name}: {found}") from None
+        except Exception as error:
+            raise raised(f"{case}\n{state.name}: forward", error) from error
+
+    # ------------------------------------------------------------ compiled
+
+    def try_compiled(self, case: ProofCase) -> None:
+        """Hold the graph that ``torch.compile`` makes against an eager run."""
+        call = self.call(case, self.usual_sizes(), (2,) * case.rank)
+        known = call.known
+        eager = dispatched(call, known)
+        try:
+            found = compiled(call.layer, call.of, known)
+        except Exception as error:
+            raise Mismatch(f"{case}\nit cannot be compiled as one graph: {in_one_line(error)}") from None
+        difference = first_difference(eager, found)
+        if difference is not None:
+            raise Mismatch(f"{case}\ncompiled, it is not what it is in eager mode: {difference}")
+
+    # ------------------------------------------------------------ the checks
+
+    def rungs(self) -> Iterator[Rung]:
+        """The checks, in order; the exported graphs must be there by then."""
+        forward = self.proofs.forward_cases()
+        single = [case for case in forward if case.rank == 1] or forward
+        plain = [case for case in single if case.bias]
+        sizes = _sizes_in_words(self.usual_sizes())
+        yield Rung(
+            "eager as exported",
+            f"the same operations as the exported graph, for every setting of its proof; {sizes}",
+            forward,
+            lambda case, _: self.try_eager(case),
+        )
+        ladder = self.ladder()
+        if ladder != [{}]:
+            yield Rung(
+                "sizes as exported",
+                f"the same operations at {len(ladder)} sizes from {_sizes_in_words(ladder[0])} to "
+                f"{_sizes_in_words(ladder[-1])}, among them all integers of the source; batch rank 1",
+                plain,
+                lambda case, _: self.try_sizes(case),
+            )
+        yield Rung(
+            "states",
+            f"the same calls, casts left out: {', '.join(state.name for state in STATES)}; {sizes}",
+            single,
+            lambda case, _: self.try_states(case),
+        )
+        channels = ", ".join(f"{a} -> {b}" for a, b in _CHANNELS)
+        yield Rung(
+            "channels and batches",
+            f"the same calls for {channels} channels, and for batches of {', '.join(map(str, _BATCHES))}",
+            [case for case in plain if all(kind == "own" for _, kind in case.masks)],
+            lambda case, _: self.try_shapes(case),
+        )
+        if not self.trial.heavy:
+            yield Rung(
+                "compiled as eager",
+                f"one graph with the same operations, for dynamic sizes; {sizes}",
+                [c for c in plain if c.basis in BASES and c.normalization in NORMALIZATIONS],
+                lambda case, _: self.try_compiled(case),
+            )
+
+
+def integers_of(file: str) -> list[int]:
+    """The integers from 2 on that a source file mentions, powers and products of literals worked out."""
+    text = "".join(linecache.getlines(file))
+    try:
+        tree = ast.parse(text)
+    except (SyntaxError, ValueError):
+        return []
+    found: set[int] = set()
+    for node in ast.walk(tree):
+        value = _integer(node)
+        if value is not None and 2 <= value <= 10**7:
+            found.add(value)
+    return sorted(found)
+
+
+def _integer(node: ast.AST) -> int | None:
+    match node:
+        case ast.Constant(value=int(value)) if not isinstance(value, bool):
+            return int(value)
+        case ast.Constant(value=float(real)) if real.is_integer():
+            return int(real)
+        case ast.BinOp(left=left, op=op, right=right):
+            one, two = _integer(left), _integer(right)
+            if one is None or two is None or abs(one) > 10**7 or abs(two) > 10**7:
+                return None
+            if isinstance(op, ast.Mult):
+                return one * two
+            if isinstance(op, ast.Add):
+                return one + two
+            if isinstance(op, ast.Pow) and 0 <= two <= 24:
+                return int(one**two)
+            if isinstance(op, ast.LShift) and 0 <= two <= 24:
+                return one << two
+    return None
+
+
+def _sizes_in_words(sizes: Sizes) -> str:
+    return ", ".join(f"{name} = {size}" for name, size in sizes.items()) or "no index sets"
