@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import io
 from collections.abc import Callable
 from itertools import product
 
@@ -253,6 +254,18 @@ def test_export_with_a_given_size() -> None:
     )
     x = integers(3, 2)
     close(exported.module()(x, sizes={"n": 5}), layer(x, sizes={"n": 5}))
+
+
+@pytest.mark.parametrize("basis", BASES)
+@pytest.mark.parametrize("spec", [(2, 2), (2, 0), (1, 1), (0, 1), (0, 2), "->", "u i -> u"], ids=str)
+def test_an_export_can_be_saved_and_loaded(spec: Spec, basis: str) -> None:
+    """Also where the transform of the orbit weights, or of the bias, has no steps."""
+    layer, sizes = make(symeq.layer(spec), basis=basis), make_sizes(spec)
+    x, given = make_input(spec, (2,), sizes), {"sizes": sizes}
+    file = io.BytesIO()
+    torch.export.save(torch.export.export(layer, (x,), given), file)
+    file.seek(0)
+    close(torch.export.load(file).module()(x, **given), layer(x, **given))
 
 
 # ---------------------------------------------------------------- half precision

@@ -6,8 +6,8 @@ with letters tell the index set of each axis, as in `EquivariantUItoU` for ``u i
 
 Change the generator, not this file; to emit it again:
     symeq generate --library --out DIR
-template: sha256 882ae985028dfc871e1b3b2d17c81eae2358295a3e3ccf6b84f63e253e96502f
-content:  sha256 c0b90429cd5affae865da278327b5aa8460c3b09fe21000635c60ac38585f379 (with zeros here)
+template: sha256 77fdc2f210fa298ad293b21c49ab36b061eb138a7ccebd1ee69ca22c2f2e3c4f
+content:  sha256 5d6cabd816d21594aaedf282fd0b11adc42ca8890baf3b61d7be4e635a31a7fb (with zeros here)
 """
 
 from .invariant_1 import Invariant1

@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate " -> n" --out DIR
 plan:     sha256 19891cc80d540d973a7d4cbfebcbd18f5dc4a56c36746b4f7f6f8ffafdba19b4
-template: sha256 882ae985028dfc871e1b3b2d17c81eae2358295a3e3ccf6b84f63e253e96502f
-content:  sha256 7bc1f08a16ab74596dcb69878170dd27c0fc861acb1e3afc8b71025222474ca6 (with zeros here)
+template: sha256 77fdc2f210fa298ad293b21c49ab36b061eb138a7ccebd1ee69ca22c2f2e3c4f
+content:  sha256 4cfbe88287e6258a4796fc3091b6a4fb72bbd59307478e5f0242d15177f0c0b6 (with zeros here)
 """
 
 import torch
@@ -50,6 +50,8 @@ def _packed(merges: list[tuple[Tensor, Tensor]]) -> Tensor:
 
 def _to_diagram(weight: Tensor, merges: Tensor, steps: list[int]) -> Tensor:
     """Orbit weights as diagram weights: the Moebius transform of the partition lattice."""
+    if not steps:  # torch.export cannot read back a split into no pieces
+        return weight
     targets, sources = merges.to(weight.device).unbind()
     for target, source in zip(targets.split(steps), sources.split(steps)):
         weight = weight.index_add(0, target, weight.index_select(0, source), alpha=-1)
@@ -368,21 +370,6 @@ class Broadcast1(nn.Module):
         if self.basis == "diagram":
             return [(None, self.weight.index_select(0, slots))]
         terms: list[tuple[Tensor | None, Tensor]] = [(None, self.weight.to(wide))]
-        for (name, factor), sums in zip(scale.items(), self._sums):
-            if factor is None:
-                continue
-            sums = sums.to(self.weight.device).view(-1, 1, 1)
-            if isinstance(factor, Tensor) and factor.dim():  # one count per sample
-                terms = [
-                    (
-                        before if power == 0 else factor**power if before is None else before * factor**power,
-                        weight * (sums == power),
-                    )
-                    for before, weight in terms
-                    for power in range(self.INPUTS.count(name) + 1)
-                ]
-            else:
-                terms = [(before, weight * factor ** sums.to(wide)) for before, weight in terms]
         return [
             (factor, _to_diagram(weight, self._merges, self._steps).index_select(0, slots))
             for factor, weight in terms

@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate " -> n n n n n" --out DIR
 plan:     sha256 d3b1239c2c9e1772771949ed598c146b498ea4bbb67463cd401a2a8e16ba178f
-template: sha256 882ae985028dfc871e1b3b2d17c81eae2358295a3e3ccf6b84f63e253e96502f
-content:  sha256 c3669175e678aca1727a1d9a472f6259d1d08da967c5dccabbd511f91698d136 (with zeros here)
+template: sha256 77fdc2f210fa298ad293b21c49ab36b061eb138a7ccebd1ee69ca22c2f2e3c4f
+content:  sha256 7f6038bc3ff14c5b6447eca3a4ffd03cea9d2e467de9b537e51d09584105bb05 (with zeros here)
 """
 
 import torch
@@ -51,6 +51,8 @@ def _packed(merges: list[tuple[Tensor, Tensor]]) -> Tensor:
 
 def _to_diagram(weight: Tensor, merges: Tensor, steps: list[int]) -> Tensor:
     """Orbit weights as diagram weights: the Moebius transform of the partition lattice."""
+    if not steps:  # torch.export cannot read back a split into no pieces
+        return weight
     targets, sources = merges.to(weight.device).unbind()
     for target, source in zip(targets.split(steps), sources.split(steps)):
         weight = weight.index_add(0, target, weight.index_select(0, source), alpha=-1)
@@ -498,21 +500,6 @@ class Broadcast5(nn.Module):
         if self.basis == "diagram":
             return [(None, self.weight.index_select(0, slots))]
         terms: list[tuple[Tensor | None, Tensor]] = [(None, self.weight.to(wide))]
-        for (name, factor), sums in zip(scale.items(), self._sums):
-            if factor is None:
-                continue
-            sums = sums.to(self.weight.device).view(-1, 1, 1)
-            if isinstance(factor, Tensor) and factor.dim():  # one count per sample
-                terms = [
-                    (
-                        before if power == 0 else factor**power if before is None else before * factor**power,
-                        weight * (sums == power),
-                    )
-                    for before, weight in terms
-                    for power in range(self.INPUTS.count(name) + 1)
-                ]
-            else:
-                terms = [(before, weight * factor ** sums.to(wide)) for before, weight in terms]
         return [
             (factor, _to_diagram(weight, self._merges, self._steps).index_select(0, slots))
             for factor, weight in terms

@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "n n n -> n" --out DIR
 plan:     sha256 68ab790d093dd18cca202c95faaa945aa25cbd39fe5885559275f3f33cdfa45b
-template: sha256 882ae985028dfc871e1b3b2d17c81eae2358295a3e3ccf6b84f63e253e96502f
-content:  sha256 0e5867439b027d9cfdc28f5b8d0ff615034262f19bc61026600d2ccc72bf293d (with zeros here)
+template: sha256 77fdc2f210fa298ad293b21c49ab36b061eb138a7ccebd1ee69ca22c2f2e3c4f
+content:  sha256 590b7807145dfb19924a492fce91c179e6e4d29dfcd5673c5a96d5807a69acb0 (with zeros here)
 """
 
 import torch
@@ -50,6 +50,8 @@ def _packed(merges: list[tuple[Tensor, Tensor]]) -> Tensor:
 
 def _to_diagram(weight: Tensor, merges: Tensor, steps: list[int]) -> Tensor:
     """Orbit weights as diagram weights: the Moebius transform of the partition lattice."""
+    if not steps:  # torch.export cannot read back a split into no pieces
+        return weight
     targets, sources = merges.to(weight.device).unbind()
     for target, source in zip(targets.split(steps), sources.split(steps)):
         weight = weight.index_add(0, target, weight.index_select(0, source), alpha=-1)

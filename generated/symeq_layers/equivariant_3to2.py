@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "n n n -> n n" --out DIR
 plan:     sha256 a0d5f37655bbb2e0165a454bd3f7f129e067a3912d7057ea8e6fcd0c6470c39f
-template: sha256 882ae985028dfc871e1b3b2d17c81eae2358295a3e3ccf6b84f63e253e96502f
-content:  sha256 05acf854eac8102062f83058ca09a7770444271c0690fe873c3387b397b4089e (with zeros here)
+template: sha256 77fdc2f210fa298ad293b21c49ab36b061eb138a7ccebd1ee69ca22c2f2e3c4f
+content:  sha256 d37a18768dbbdd218a1446d61f6ce0781b62c1c5dacbd3a5b3e856cdd63eb171 (with zeros here)
 """
 
 import torch
@@ -52,6 +52,8 @@ def _packed(merges: list[tuple[Tensor, Tensor]]) -> Tensor:
 
 def _to_diagram(weight: Tensor, merges: Tensor, steps: list[int]) -> Tensor:
     """Orbit weights as diagram weights: the Moebius transform of the partition lattice."""
+    if not steps:  # torch.export cannot read back a split into no pieces
+        return weight
     targets, sources = merges.to(weight.device).unbind()
     for target, source in zip(targets.split(steps), sources.split(steps)):
         weight = weight.index_add(0, target, weight.index_select(0, source), alpha=-1)

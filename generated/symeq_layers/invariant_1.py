@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "n -> " --out DIR
 plan:     sha256 1e2208bf4b5b1cb9810e01c46bb01039319f996d12df7a18e8be317dcecb69bb
-template: sha256 882ae985028dfc871e1b3b2d17c81eae2358295a3e3ccf6b84f63e253e96502f
-content:  sha256 ec03bfe93e3b94c95c265f83765ea838445747b132f3730a096debe9de4115cc (with zeros here)
+template: sha256 77fdc2f210fa298ad293b21c49ab36b061eb138a7ccebd1ee69ca22c2f2e3c4f
+content:  sha256 52eda37d2e2e09828c36b641a970d5dab75944d4e724d39c545e858a4afc50a0 (with zeros here)
 """
 
 import torch
@@ -50,6 +50,8 @@ def _packed(merges: list[tuple[Tensor, Tensor]]) -> Tensor:
 
 def _to_diagram(weight: Tensor, merges: Tensor, steps: list[int]) -> Tensor:
     """Orbit weights as diagram weights: the Moebius transform of the partition lattice."""
+    if not steps:  # torch.export cannot read back a split into no pieces
+        return weight
     targets, sources = merges.to(weight.device).unbind()
     for target, source in zip(targets.split(steps), sources.split(steps)):
         weight = weight.index_add(0, target, weight.index_select(0, source), alpha=-1)

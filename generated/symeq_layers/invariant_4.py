@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "n n n n -> " --out DIR
 plan:     sha256 47b372015ceda476e81101f03d87cec0126812f99f2aff00099c95200213023b
-template: sha256 882ae985028dfc871e1b3b2d17c81eae2358295a3e3ccf6b84f63e253e96502f
-content:  sha256 f338ea1f5c18b51bb3e3bf415afdf12ecd5f3aba3b514c1e1af747601aa8261d (with zeros here)
+template: sha256 77fdc2f210fa298ad293b21c49ab36b061eb138a7ccebd1ee69ca22c2f2e3c4f
+content:  sha256 24001c34239ba427efbd827d109a8cc05fa01b5115d485a33f755a35eb177487 (with zeros here)
 """
 
 import torch
@@ -50,6 +50,8 @@ def _packed(merges: list[tuple[Tensor, Tensor]]) -> Tensor:
 
 def _to_diagram(weight: Tensor, merges: Tensor, steps: list[int]) -> Tensor:
     """Orbit weights as diagram weights: the Moebius transform of the partition lattice."""
+    if not steps:  # torch.export cannot read back a split into no pieces
+        return weight
     targets, sources = merges.to(weight.device).unbind()
     for target, source in zip(targets.split(steps), sources.split(steps)):
         weight = weight.index_add(0, target, weight.index_select(0, source), alpha=-1)

@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "n n n n n -> " --out DIR
 plan:     sha256 c70e42d2be000f7df31af90c3391f8e8f2643d4393fd4605c21e2a15c68afc16
-template: sha256 882ae985028dfc871e1b3b2d17c81eae2358295a3e3ccf6b84f63e253e96502f
-content:  sha256 02a94ffced06b23f1b1bb8ac85f238e2396e35341e22ac9140416d0295d045f0 (with zeros here)
+template: sha256 77fdc2f210fa298ad293b21c49ab36b061eb138a7ccebd1ee69ca22c2f2e3c4f
+content:  sha256 654244a2897c32ce4a1d16cc0e4263839213ce2052caeb4e02ac5bde37de7afe (with zeros here)
 """
 
 import torch
@@ -51,6 +51,8 @@ def _packed(merges: list[tuple[Tensor, Tensor]]) -> Tensor:
 
 def _to_diagram(weight: Tensor, merges: Tensor, steps: list[int]) -> Tensor:
     """Orbit weights as diagram weights: the Moebius transform of the partition lattice."""
+    if not steps:  # torch.export cannot read back a split into no pieces
+        return weight
     targets, sources = merges.to(weight.device).unbind()
     for target, source in zip(targets.split(steps), sources.split(steps)):
         weight = weight.index_add(0, target, weight.index_select(0, source), alpha=-1)
