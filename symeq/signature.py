@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import keyword
 import re
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, TypeAlias, get_args
@@ -195,7 +196,10 @@ class EmitOptions:
         if self.layout not in get_args(Layout):
             raise OptionError("layout", self.layout, '"channels-last" or "channels-first"')
         name = self.class_name
-        if name is not None and (
-            not isinstance(name, str) or not name.isidentifier() or keyword.iskeyword(name)
-        ):
-            raise OptionError("class_name", name, "a Python identifier that is no keyword")
+        if name is None:
+            return
+        if isinstance(name, str):
+            name = unicodedata.normalize("NFKC", name)  # as Python reads identifiers
+            object.__setattr__(self, "class_name", name)
+        if not isinstance(name, str) or not name.isidentifier() or keyword.iskeyword(name):
+            raise OptionError("class_name", self.class_name, "a Python identifier that is no keyword")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import os
+import pickle
 import subprocess
 import sys
 from pathlib import Path
@@ -95,11 +96,39 @@ def test_names_tell_the_signature() -> None:
     assert class_name(Signature.parse("n -> n"), options) == "Equivariant1to1ChannelsFirst"
 
 
-@pytest.mark.parametrize("name", ["class", "1Layer", "My Layer", "", "torch", "Tensor", "int", "_Hidden"])
+IMPOSSIBLE = ["class", "1Layer", "My Layer", "", "torch", "Tensor", "int", "_Hidden"]
+IMPOSSIBLE += ["SLOTS", "PERMUTATIONS_2", "LEVELS", "POSITIONS"]  # tables of the emitted file
+IMPOSSIBLE += ["\uff49f"]  # to Python this is "if"
+
+
+@pytest.mark.parametrize("name", IMPOSSIBLE)
 def test_class_names_that_cannot_be_used(name: str) -> None:
     """A name that Python, or the emitted text, cannot use is refused by name."""
     with pytest.raises(OptionError, match="class_name"):
         emit("n -> n", EmitOptions(class_name=name))
+
+
+@pytest.mark.parametrize(
+    ("name", "class_name", "file_name"),
+    [
+        ("Edges", "Edges", "edges.py"),
+        ("EMITTED", "EMITTED", "emitted.py"),
+        ("Schicht_ä", "Schicht_ä", "schicht_ä.py"),
+        ("\ufb01x", "fix", "fix.py"),  # a ligature, which Python reads as two letters
+        ("Torch", "Torch", "torch_layer.py"),
+        ("Math", "Math", "math_layer.py"),
+        ("Class", "Class", "class_layer.py"),
+    ],
+)
+def test_class_names_that_can_be_used(name: str, class_name: str, file_name: str, tmp_path: Path) -> None:
+    """In memory and as a file, which can be imported from its own folder and hides no library."""
+    Layer = symeq.layer("n n -> n n", class_name=name)
+    assert Layer.__name__ == class_name and pickle.loads(pickle.dumps(Layer)) is Layer
+    path = symeq.generate("n n -> n n", tmp_path, class_name=name)
+    assert path.name == file_name
+    code = f"from {path.stem} import {class_name}; print({class_name}(2, 3))"
+    done = subprocess.run([sys.executable, "-W", "error", "-c", code], cwd=tmp_path, capture_output=True)
+    assert done.returncode == 0, done.stderr.decode()
 
 
 def test_generate_writes_the_text_and_returns_the_path(tmp_path: Path) -> None:
