@@ -8,6 +8,7 @@ import pickle
 import subprocess
 import sys
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from hypothesis import given, settings
@@ -19,7 +20,7 @@ from symeq.emit.names import class_name, module_name
 from symeq.emit.render import RenderedModule, untouched
 from symeq.errors import OptionError, OutputError
 from symeq.pipeline import check_library, emit, generate_library
-from symeq.signature import EmitOptions, Signature
+from symeq.signature import EmitOptions, Layout, Signature
 
 GENERATED = Path(__file__).parent.parent / "generated" / "symeq_layers"
 
@@ -94,6 +95,22 @@ def test_names_tell_the_signature() -> None:
         assert (class_name(signature, EmitOptions()), module_name(signature, EmitOptions())) == expected
     options = EmitOptions("channels-first")
     assert class_name(Signature.parse("n -> n"), options) == "Equivariant1to1ChannelsFirst"
+
+
+@pytest.mark.parametrize(
+    "specs",
+    [
+        ("a b -> a", "a_b -> a", "a -> b a", "a b a -> "),
+        ("a -> b to c", "a to b -> c", "a -> b_to_c", "a_to_b -> c"),
+        ("a_ b -> ", "a _b -> ", "a _ b -> ", "a__b -> ", "a b -> "),
+        ("n -> n n", "n n -> n", "n_n -> n", "n -> n_n"),
+        ("u channels first -> ", "u -> ", "u_channels_first -> ", "channels first -> "),
+    ],
+)
+def test_signatures_do_not_share_a_file(specs: tuple[str, ...], tmp_path: Path) -> None:
+    """Whatever their index sets are called, one layer does not take the place of another."""
+    paths = [symeq.generate(spec, tmp_path, layout=layout) for spec in specs for layout in get_args(Layout)]
+    assert len(set(paths)) == 2 * len(specs)
 
 
 IMPOSSIBLE = ["class", "1Layer", "My Layer", "", "torch", "Tensor", "int", "_Hidden"]

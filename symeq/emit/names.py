@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import hashlib
 import keyword
 import re
 import sys
@@ -54,6 +55,9 @@ def module_name(signature: Signature, options: EmitOptions) -> str:
     'invariant_2'
     >>> module_name(Signature.parse("u i -> u"), EmitOptions())
     'equivariant_u_i_to_u'
+
+    Different signatures have different names: where the underscores, a "to" or the layout could be read in
+    two ways, a digest of the signature follows.
     """
     if options.class_name is not None:
         name = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", class_name(signature, options)).lower()
@@ -64,8 +68,15 @@ def module_name(signature: Signature, options: EmitOptions) -> str:
         body = f"{inputs}to{outputs}" if isinstance(orders[0], str) else f"{inputs}_to_{outputs}"
     else:
         body = inputs + outputs
+    if _is_ambiguous(signature):
+        body += f"_{hashlib.sha256(str(signature).encode()).hexdigest()[:8]}"
     suffix = "_channels_first" if options.layout == "channels-first" else ""
     return f"{kind.lower()}_{body}{suffix}"
+
+
+def _is_ambiguous(signature: Signature) -> bool:
+    names = signature.positions
+    return any("_" in name or name == "to" for name in names) or names[-2:] == ("channels", "first")
 
 
 def _parts(signature: Signature) -> tuple[str, tuple[str | tuple[str, ...], str | tuple[str, ...]]]:
