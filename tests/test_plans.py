@@ -115,6 +115,17 @@ def test_gathering_is_lowering_and_sharing(spec: str) -> None:
     assert gather(plan.signature) == plan
 
 
+@pytest.mark.timeout(30)
+@pytest.mark.parametrize("spec", ["{} -> ", " -> {}", "{} n -> n n"])
+def test_many_index_sets_are_planned_at_once(spec: str) -> None:
+    """Forty have 2^40 sets of axes that a plan without their propagating blocks must not look at."""
+    spec = spec.format(" ".join(f"u{at}" for at in range(40)))
+    inputs, outputs = (side.count("n") for side in spec.split("->"))
+    found = optimized(spec).report()
+    assert found.operators == symeq.basis((inputs, outputs)).count
+    assert found.contractions <= steps(Signature.from_orders(inputs, outputs)) + 1
+
+
 @settings(max_examples=40)
 @given(signatures(max_positions=6))
 def test_the_optimized_plan_of_any_signature_means_the_plain_one(signature: Signature) -> None:
