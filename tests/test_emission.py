@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import ast
+import errno
+import itertools
 import os
 import pickle
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import get_args
 
@@ -189,6 +192,43 @@ def test_a_library_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="__init__"):
         generate_library(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["__init__.py"]
+
+
+def test_a_library_is_not_left_half_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A disk that is full after some files leaves the old ones, all of them, and nothing else."""
+    generate_library(tmp_path)
+    old = {path: path.read_text(encoding="utf-8").replace("0.1.0", "0.0.9") for path in tmp_path.iterdir()}
+    for path, text in old.items():
+        path.write_text(text, encoding="utf-8")
+    number, mkstemp = itertools.count(), tempfile.mkstemp
+
+    def full(*args: object, **options: object) -> tuple[int, str]:
+        if next(number) == 5:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return mkstemp(*args, **options)
+
+    monkeypatch.setattr(tempfile, "mkstemp", full)
+    with pytest.raises(OutputError, match="No space left"):
+        generate_library(tmp_path, force=True)
+    assert {path: path.read_text(encoding="utf-8") for path in tmp_path.iterdir()} == old
+
+
+def test_a_folder_in_the_place_of_a_file_of_the_library(tmp_path: Path) -> None:
+    """Seen before the first file is written."""
+    (tmp_path / "__init__.py").mkdir()
+    with pytest.raises(OutputError, match="__init__"):
+        generate_library(tmp_path, force=True)
+    assert [path.name for path in tmp_path.iterdir()] == ["__init__.py"]
+
+
+def test_a_file_name_that_is_too_long(tmp_path: Path) -> None:
+    """The name is the user's, or that of many index sets; the remedy is another name."""
+    for spec, name in [("n -> n", "x" * 300), (" ".join(f"index{at}" for at in range(50)) + " -> ", None)]:
+        with pytest.raises(OutputError, match=r"File name too long.*--class-name") as caught:
+            symeq.generate(spec, tmp_path / "made", class_name=name)
+        assert ".part" not in str(caught.value)
+    assert list(tmp_path.iterdir()) == []
+    symeq.generate("n -> n", tmp_path, class_name="x" * 252)  # 255 is what most file systems take
 
 
 def test_no_folder_is_left_by_a_failed_write(tmp_path: Path) -> None:

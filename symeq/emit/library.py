@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import errno
 import os
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
@@ -20,6 +21,8 @@ COMMITTED: tuple[Signature, ...] = (
     *(Signature.parse(text) for text in ("u i -> u i", "u i -> u", "u i -> i", "u i -> ")),
 )
 """The signatures of ``symeq_layers``, by total order."""
+
+_ELSEWHERE = "Name another place with --out."
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +49,8 @@ def write(module: RenderedModule, folder: Path, force: bool = False) -> Path:
 def write_library(modules: Iterable[RenderedModule], folder: Path, force: bool = False) -> list[Path]:
     """Writes the package of ``modules``: each, and an ``__init__`` that imports their classes.
 
-    Nothing is written if one of the files must not be overwritten (see ``write``).
+    Nothing is written if one of the files must not be overwritten (see ``write``), and all files are written
+    aside before the first is renamed.
     """
     listed = list(modules)
     return _write_all([*listed, render_package(listed)], folder, force)
@@ -54,15 +58,23 @@ def write_library(modules: Iterable[RenderedModule], folder: Path, force: bool =
 
 def _write_all(modules: Sequence[RenderedModule], folder: Path, force: bool) -> list[Path]:
     paths = [folder / module.file_name for module in modules]
-    if not force:
-        for path, module in zip(paths, modules, strict=True):
+    for path, module in zip(paths, modules, strict=True):
+        if os.path.isdir(path):
+            raise OutputError(path, "is a folder, expected a file", _ELSEWHERE)
+        if not force:
             _refuse_edited(path, module.text)
     made = [place for place in (folder, *folder.parents) if not os.path.exists(place)]
+    aside: list[Path] = []
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for path, module in zip(paths, modules, strict=True):
-            _replace(path, module.text)
+        for module in modules:
+            aside.append(_new_file(folder))
+            aside[-1].write_text(module.text, encoding="utf-8", newline="\n")
+        for written, path in zip(aside, paths, strict=True):
+            os.replace(written, path)
     except BaseException as error:
+        for written in aside:
+            written.unlink(missing_ok=True)
         for place in made:
             with suppress(OSError):  # not empty, or never made
                 place.rmdir()
@@ -72,13 +84,23 @@ def _write_all(modules: Sequence[RenderedModule], folder: Path, force: bool) -> 
     return paths
 
 
+def _new_file(folder: Path) -> Path:
+    """An empty file beside those to be written, with the permissions that they shall have."""
+    handle, name = tempfile.mkstemp(dir=folder, prefix=".symeq-", suffix=".part")
+    os.close(handle)
+    umask = os.umask(0)
+    os.umask(umask)
+    os.chmod(name, 0o666 & ~umask)  # mkstemp is for secrets; an emitted module is none
+    return Path(name)
+
+
 def _output_error(error: OSError, folder: Path) -> OutputError:
-    remedy = "Name another place with --out."
     if isinstance(error, FileExistsError | NotADirectoryError):
-        return OutputError(folder, "is a file, expected a folder", remedy)
+        return OutputError(folder, "is a file, expected a folder", _ELSEWHERE)
+    # Of a file that could not be put in its place, the second name is the one that was asked for.
     place = Path(error.filename2 or error.filename or folder)
-    if isinstance(error, IsADirectoryError):
-        return OutputError(place, "is a folder, expected a file", remedy)
+    too_long = error.filename2 and error.errno == errno.ENAMETOOLONG
+    remedy = "Choose a shorter name with --class-name." if too_long else _ELSEWHERE
     return OutputError(place, f"cannot be written ({error.strerror or error})", remedy)
 
 
@@ -127,17 +149,3 @@ def _refuse_edited(path: Path, wanted: str) -> None:
             "holds something that was not emitted, or was edited since",
             "Move it away, or overwrite it with --force.",
         )
-
-
-def _replace(path: Path, text: str) -> None:
-    handle, aside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
-        umask = os.umask(0)
-        os.umask(umask)
-        os.chmod(aside, 0o666 & ~umask)  # mkstemp is for secrets; an emitted module is none
-        os.replace(aside, path)
-    except BaseException:
-        Path(aside).unlink(missing_ok=True)
-        raise
