@@ -7,6 +7,7 @@ import io
 from collections.abc import Callable
 from itertools import product
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
@@ -181,6 +182,16 @@ def test_compiled_inference(compile_backend: str) -> None:
             x = integers(batch, n, n, 2)
             close(call(x), layer(x))
     assert counter.frame_count == 1
+
+
+def test_channels_may_be_numpy_integers() -> None:
+    """Whatever counted them, the layer compiles and exports."""
+    layer = symeq.layer((2, 1))(np.int64(2), np.int32(3), dtype=torch.float64)
+    assert (type(layer.in_channels), type(layer.out_channels)) == (int, int)
+    call, _ = compiled(layer, "eager")
+    x = integers(7, 5, 5, 2)
+    close(call(x), layer(x))
+    close(torch.export.export(layer, (x,)).module()(x), layer(x))
 
 
 def test_compiled_under_autocast() -> None:

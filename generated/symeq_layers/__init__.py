@@ -6,8 +6,8 @@ with letters tell the index set of each axis, as in `EquivariantUItoU` for ``u i
 
 Change the generator, not this file; to emit it again:
     symeq generate --library --out DIR
-template: sha256 77fdc2f210fa298ad293b21c49ab36b061eb138a7ccebd1ee69ca22c2f2e3c4f
-content:  sha256 5d6cabd816d21594aaedf282fd0b11adc42ca8890baf3b61d7be4e635a31a7fb (with zeros here)
+template: sha256 20376ad6afa8f990435ee4d349a98a9c374b8614e7c6e490ca5e6308b1d3e0f3
+content:  sha256 b08f763c7814af704207e7151d61ef121913ab95b5fb9ac4e25b9c1ef36ef93b (with zeros here)
 """
 
 from .invariant_1 import Invariant1

@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate " -> n n n n n" --out DIR
 plan:     sha256 d3b1239c2c9e1772771949ed598c146b498ea4bbb67463cd401a2a8e16ba178f
-template: sha256 77fdc2f210fa298ad293b21c49ab36b061eb138a7ccebd1ee69ca22c2f2e3c4f
-content:  sha256 7f6038bc3ff14c5b6447eca3a4ffd03cea9d2e467de9b537e51d09584105bb05 (with zeros here)
+template: sha256 20376ad6afa8f990435ee4d349a98a9c374b8614e7c6e490ca5e6308b1d3e0f3
+content:  sha256 4a587265c404ca89c01e392154fa01122f5688b51fd5916534e47f1bd34bfadc (with zeros here)
 """
 
 import torch
@@ -262,8 +262,8 @@ class Broadcast5(nn.Module):
             raise TypeError(f"dtype must be a floating-point dtype, got {dtype}")
         if normalization not in ("sum", "mean", "sqrt"):
             raise ValueError(f'normalization must be "sum", "mean" or "sqrt", got {normalization!r}')
-        self.in_channels = in_channels
-        self.out_channels = out_channels
+        self.in_channels = int(in_channels)  # torch.compile does not trace NumPy integers
+        self.out_channels = int(out_channels)
         self.basis = basis
         self.normalization = normalization
         self.weight = nn.Parameter(
@@ -431,7 +431,7 @@ class Broadcast5(nn.Module):
             if name not in self.INDEX_SETS:
                 raise ValueError(f"sizes names {name!r}, expected index sets among {self.INDEX_SETS}")
             if isinstance(size, bool) or not isinstance(size, (int, torch.SymInt)) or size < 0:
-                raise ValueError(f"sizes[{name!r}] must be an integer >= 0, got {size!r}")
+                raise ValueError(f"sizes[{name!r}] must be an int >= 0, got {size!r}")
         for name, size in zip(self.INPUTS, axes):
             if found.setdefault(name, size) != size:
                 raise ValueError(

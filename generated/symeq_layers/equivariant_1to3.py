@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "n -> n n n" --out DIR
 plan:     sha256 8f72146d10fdcafc1f63953092856f85690f1a28e0f19bee30f16f20b0706680
-template: sha256 77fdc2f210fa298ad293b21c49ab36b061eb138a7ccebd1ee69ca22c2f2e3c4f
-content:  sha256 2b4369bb7cac6e58228eda13d0bd67c2d9b7223eda10cdde9810bad1d3b86dbd (with zeros here)
+template: sha256 20376ad6afa8f990435ee4d349a98a9c374b8614e7c6e490ca5e6308b1d3e0f3
+content:  sha256 dbfb868447e1b4340cbf8092f2df7c89c835bb45020dcd093371d28bd547b213 (with zeros here)
 """
 
 import torch
@@ -223,8 +223,8 @@ class Equivariant1to3(nn.Module):
             raise TypeError(f"dtype must be a floating-point dtype, got {dtype}")
         if normalization not in ("sum", "mean", "sqrt"):
             raise ValueError(f'normalization must be "sum", "mean" or "sqrt", got {normalization!r}')
-        self.in_channels = in_channels
-        self.out_channels = out_channels
+        self.in_channels = int(in_channels)  # torch.compile does not trace NumPy integers
+        self.out_channels = int(out_channels)
         self.basis = basis
         self.normalization = normalization
         self.weight = nn.Parameter(
@@ -363,7 +363,7 @@ class Equivariant1to3(nn.Module):
             if name not in self.INDEX_SETS:
                 raise ValueError(f"sizes names {name!r}, expected index sets among {self.INDEX_SETS}")
             if isinstance(size, bool) or not isinstance(size, (int, torch.SymInt)) or size < 0:
-                raise ValueError(f"sizes[{name!r}] must be an integer >= 0, got {size!r}")
+                raise ValueError(f"sizes[{name!r}] must be an int >= 0, got {size!r}")
         for name, size in zip(self.INPUTS, axes):
             if found.setdefault(name, size) != size:
                 raise ValueError(

@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "n n -> n" --out DIR
 plan:     sha256 deb8a5884c8561c5962ec370a91f016c332b3d49a0e7cee69f8d1a285b32675e
-template: sha256 77fdc2f210fa298ad293b21c49ab36b061eb138a7ccebd1ee69ca22c2f2e3c4f
-content:  sha256 e25258f9d1c2d1f3cebb92174fd2d96277e925729b7a99abdac712189f521f56 (with zeros here)
+template: sha256 20376ad6afa8f990435ee4d349a98a9c374b8614e7c6e490ca5e6308b1d3e0f3
+content:  sha256 1b8898f526f7fd751d81a18c93832e27e8cdfde45665596aa49a62ff4a8a6acd (with zeros here)
 """
 
 import torch
@@ -213,8 +213,8 @@ class Equivariant2to1(nn.Module):
             raise TypeError(f"dtype must be a floating-point dtype, got {dtype}")
         if normalization not in ("sum", "mean", "sqrt"):
             raise ValueError(f'normalization must be "sum", "mean" or "sqrt", got {normalization!r}')
-        self.in_channels = in_channels
-        self.out_channels = out_channels
+        self.in_channels = int(in_channels)  # torch.compile does not trace NumPy integers
+        self.out_channels = int(out_channels)
         self.basis = basis
         self.normalization = normalization
         self.weight = nn.Parameter(
@@ -335,7 +335,7 @@ class Equivariant2to1(nn.Module):
             if name not in self.INDEX_SETS:
                 raise ValueError(f"sizes names {name!r}, expected index sets among {self.INDEX_SETS}")
             if isinstance(size, bool) or not isinstance(size, (int, torch.SymInt)) or size < 0:
-                raise ValueError(f"sizes[{name!r}] must be an integer >= 0, got {size!r}")
+                raise ValueError(f"sizes[{name!r}] must be an int >= 0, got {size!r}")
         for name, size in zip(self.INPUTS, axes):
             if found.setdefault(name, size) != size:
                 raise ValueError(

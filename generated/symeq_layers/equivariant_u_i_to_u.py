@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "u i -> u" --out DIR
 plan:     sha256 d38b976e6283a61cdadf8b2263ca123fcf5a16cfc235495d467f1b946dd60be4
-template: sha256 77fdc2f210fa298ad293b21c49ab36b061eb138a7ccebd1ee69ca22c2f2e3c4f
-content:  sha256 16ab79a20bb67a94bfee79103e32344a86a8d3c7267c16a6843d8158458e7195 (with zeros here)
+template: sha256 20376ad6afa8f990435ee4d349a98a9c374b8614e7c6e490ca5e6308b1d3e0f3
+content:  sha256 73e78e7f19c2db56f1583af4cdbade0576d7110c99db6cb5d53ac32ba4780178 (with zeros here)
 """
 
 import torch
@@ -198,8 +198,8 @@ class EquivariantUItoU(nn.Module):
             raise TypeError(f"dtype must be a floating-point dtype, got {dtype}")
         if normalization not in ("sum", "mean", "sqrt"):
             raise ValueError(f'normalization must be "sum", "mean" or "sqrt", got {normalization!r}')
-        self.in_channels = in_channels
-        self.out_channels = out_channels
+        self.in_channels = int(in_channels)  # torch.compile does not trace NumPy integers
+        self.out_channels = int(out_channels)
         self.basis = basis
         self.normalization = normalization
         self.weight = nn.Parameter(
@@ -317,7 +317,7 @@ class EquivariantUItoU(nn.Module):
             if name not in self.INDEX_SETS:
                 raise ValueError(f"sizes names {name!r}, expected index sets among {self.INDEX_SETS}")
             if isinstance(size, bool) or not isinstance(size, (int, torch.SymInt)) or size < 0:
-                raise ValueError(f"sizes[{name!r}] must be an integer >= 0, got {size!r}")
+                raise ValueError(f"sizes[{name!r}] must be an int >= 0, got {size!r}")
         for name, size in zip(self.INPUTS, axes):
             if found.setdefault(name, size) != size:
                 raise ValueError(

@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "u i -> u i" --out DIR
 plan:     sha256 83c899279aac0fca5ea2ac7dc61deb99eefea1cf718e601673cd50b0a431d213
-template: sha256 77fdc2f210fa298ad293b21c49ab36b061eb138a7ccebd1ee69ca22c2f2e3c4f
-content:  sha256 a89c33251e89e44250c052dc23befb599c71201ff6c7dc259796eee1582bf003 (with zeros here)
+template: sha256 20376ad6afa8f990435ee4d349a98a9c374b8614e7c6e490ca5e6308b1d3e0f3
+content:  sha256 6536b9dddb11981c85b41460af05b77cc75d18e64eca7f6a46c4ae700c56f8b6 (with zeros here)
 """
 
 import torch
@@ -200,8 +200,8 @@ class EquivariantUItoUI(nn.Module):
             raise TypeError(f"dtype must be a floating-point dtype, got {dtype}")
         if normalization not in ("sum", "mean", "sqrt"):
             raise ValueError(f'normalization must be "sum", "mean" or "sqrt", got {normalization!r}')
-        self.in_channels = in_channels
-        self.out_channels = out_channels
+        self.in_channels = int(in_channels)  # torch.compile does not trace NumPy integers
+        self.out_channels = int(out_channels)
         self.basis = basis
         self.normalization = normalization
         self.weight = nn.Parameter(
@@ -328,7 +328,7 @@ class EquivariantUItoUI(nn.Module):
             if name not in self.INDEX_SETS:
                 raise ValueError(f"sizes names {name!r}, expected index sets among {self.INDEX_SETS}")
             if isinstance(size, bool) or not isinstance(size, (int, torch.SymInt)) or size < 0:
-                raise ValueError(f"sizes[{name!r}] must be an integer >= 0, got {size!r}")
+                raise ValueError(f"sizes[{name!r}] must be an int >= 0, got {size!r}")
         for name, size in zip(self.INPUTS, axes):
             if found.setdefault(name, size) != size:
                 raise ValueError(
