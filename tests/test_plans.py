@@ -254,6 +254,16 @@ def test_report_gives_polynomials_in_sizes_and_channels() -> None:
     assert str(report.operators) in str(report) and "c_in*c_out*n**2" in str(report)
 
 
+def test_index_sets_may_be_called_like_channels() -> None:
+    """The polynomials keep the two apart, whatever the index set is called."""
+    plain = optimized("n -> n n").report()
+    odd = optimized("c_in -> c_in c_in").report()
+    n, c_in = sympy.symbols("n c_in", positive=True, integer=True)
+    free = sympy.Symbol("c_in_", positive=True, integer=True)
+    renamed = plain.multiplications.subs({n: c_in, c_in: free}, simultaneous=True)
+    assert sympy.expand(odd.multiplications - renamed) == 0 and free in odd.reads.free_symbols
+
+
 def test_steps_counts_before_anything_is_planned() -> None:
     """The bound that refuses absurd signatures is the number of steps of the shared plan."""
     for spec in SPECS:
