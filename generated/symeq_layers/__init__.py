@@ -6,8 +6,8 @@ with letters tell the index set of each axis, as in `EquivariantUItoU` for ``u i
 
 Change the generator, not this file; to emit it again:
     symeq generate --library --out DIR
-template: sha256 20376ad6afa8f990435ee4d349a98a9c374b8614e7c6e490ca5e6308b1d3e0f3
-content:  sha256 b08f763c7814af704207e7151d61ef121913ab95b5fb9ac4e25b9c1ef36ef93b (with zeros here)
+template: sha256 df532cd159be61ce3e4c16ac36fd30432d656604b7a11ade287aa3a5e60b0ef1
+content:  sha256 5dd4fea4addbdd4b5db3897a85e2ad6148bfd1a6628fb256a72596613efbf20a (with zeros here)
 """
 
 from .invariant_1 import Invariant1

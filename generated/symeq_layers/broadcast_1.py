@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate " -> n" --out DIR
 plan:     sha256 19891cc80d540d973a7d4cbfebcbd18f5dc4a56c36746b4f7f6f8ffafdba19b4
-template: sha256 20376ad6afa8f990435ee4d349a98a9c374b8614e7c6e490ca5e6308b1d3e0f3
-content:  sha256 b339fc689adf20bbfa6d50c8ad51fbb82634bb76cbbb648ff9307a0dca36f974 (with zeros here)
+template: sha256 df532cd159be61ce3e4c16ac36fd30432d656604b7a11ade287aa3a5e60b0ef1
+content:  sha256 58697977208cb1561fd78bde6b10fe83983b0c920c21703c44ea6ee9b02a9b24 (with zeros here)
 """
 
 import torch
@@ -284,7 +284,7 @@ class Broadcast1(nn.Module):
         return y
 
     def _expected_shape(self) -> str:
-        return "(*batch, in_channels)".replace("in_channels", str(self.in_channels))
+        return f"(*batch, {self.in_channels})"
 
     def _sizes(self, x: Tensor, sizes: dict[str, int] | None) -> dict[str, int]:
         """The size of every index set, from the axes of x and from ``sizes``."""

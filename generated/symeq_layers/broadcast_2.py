@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate " -> n n" --out DIR
 plan:     sha256 4574371dbae1c2d3e3c9795c680eb7de367b58e7655a3ae8b40aa879e7a3b605
-template: sha256 20376ad6afa8f990435ee4d349a98a9c374b8614e7c6e490ca5e6308b1d3e0f3
-content:  sha256 1ed8f6d7380450d2d7cff7ded766e88732345db17ddae05479775a536203b636 (with zeros here)
+template: sha256 df532cd159be61ce3e4c16ac36fd30432d656604b7a11ade287aa3a5e60b0ef1
+content:  sha256 b29d742144361d986f8eebc3a2555745db7633f591fd36911e22eecff0e7b9e3 (with zeros here)
 """
 
 import torch
@@ -298,7 +298,7 @@ class Broadcast2(nn.Module):
         return y
 
     def _expected_shape(self) -> str:
-        return "(*batch, in_channels)".replace("in_channels", str(self.in_channels))
+        return f"(*batch, {self.in_channels})"
 
     def _sizes(self, x: Tensor, sizes: dict[str, int] | None) -> dict[str, int]:
         """The size of every index set, from the axes of x and from ``sizes``."""

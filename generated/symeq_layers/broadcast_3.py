@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate " -> n n n" --out DIR
 plan:     sha256 6f0b75f7dd168e96249e38c5fdeecc85e4fd7cbb62d5c3b09a41bb28f598a3da
-template: sha256 20376ad6afa8f990435ee4d349a98a9c374b8614e7c6e490ca5e6308b1d3e0f3
-content:  sha256 bd6474f1e15e21d129e6f9bf5bd669c4431ff7461aefeb338750f017bfb890da (with zeros here)
+template: sha256 df532cd159be61ce3e4c16ac36fd30432d656604b7a11ade287aa3a5e60b0ef1
+content:  sha256 fcb4b4fa35ac074e3c5b2a409bf178991a06d2a63de85f5db6b3e6845d707853 (with zeros here)
 """
 
 import torch
@@ -304,7 +304,7 @@ class Broadcast3(nn.Module):
         return y
 
     def _expected_shape(self) -> str:
-        return "(*batch, in_channels)".replace("in_channels", str(self.in_channels))
+        return f"(*batch, {self.in_channels})"
 
     def _sizes(self, x: Tensor, sizes: dict[str, int] | None) -> dict[str, int]:
         """The size of every index set, from the axes of x and from ``sizes``."""

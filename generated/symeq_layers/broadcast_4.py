@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate " -> n n n n" --out DIR
 plan:     sha256 7ac46e1f1f65adfa43b3e9daae7a7360774afaef1dc9ba4c7a6428c39d349419
-template: sha256 20376ad6afa8f990435ee4d349a98a9c374b8614e7c6e490ca5e6308b1d3e0f3
-content:  sha256 0a512a313c32ce0492ea410de2761fa775fd5dc02e2975ab65d78bba5bc16dd3 (with zeros here)
+template: sha256 df532cd159be61ce3e4c16ac36fd30432d656604b7a11ade287aa3a5e60b0ef1
+content:  sha256 6d36e1e93fbe04eeabc8aca4333b45c11c94352b7f4da71b1140fb6f81cd1911 (with zeros here)
 """
 
 import torch
@@ -329,7 +329,7 @@ class Broadcast4(nn.Module):
         return y
 
     def _expected_shape(self) -> str:
-        return "(*batch, in_channels)".replace("in_channels", str(self.in_channels))
+        return f"(*batch, {self.in_channels})"
 
     def _sizes(self, x: Tensor, sizes: dict[str, int] | None) -> dict[str, int]:
         """The size of every index set, from the axes of x and from ``sizes``."""

@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate " -> n n n n n" --out DIR
 plan:     sha256 d3b1239c2c9e1772771949ed598c146b498ea4bbb67463cd401a2a8e16ba178f
-template: sha256 20376ad6afa8f990435ee4d349a98a9c374b8614e7c6e490ca5e6308b1d3e0f3
-content:  sha256 4a587265c404ca89c01e392154fa01122f5688b51fd5916534e47f1bd34bfadc (with zeros here)
+template: sha256 df532cd159be61ce3e4c16ac36fd30432d656604b7a11ade287aa3a5e60b0ef1
+content:  sha256 1962cbe17b6ddc7eaa4dec5dc4d9729c02d61d8f2b21b21d76e29fdbecfa2573 (with zeros here)
 """
 
 import torch
@@ -414,7 +414,7 @@ class Broadcast5(nn.Module):
         return y
 
     def _expected_shape(self) -> str:
-        return "(*batch, in_channels)".replace("in_channels", str(self.in_channels))
+        return f"(*batch, {self.in_channels})"
 
     def _sizes(self, x: Tensor, sizes: dict[str, int] | None) -> dict[str, int]:
         """The size of every index set, from the axes of x and from ``sizes``."""

@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "n -> n" --out DIR
 plan:     sha256 23c31b78737317ec559318ac94a879dd12bfaca11de29d302e9e3f8460c32b7b
-template: sha256 20376ad6afa8f990435ee4d349a98a9c374b8614e7c6e490ca5e6308b1d3e0f3
-content:  sha256 af36458cc2ce415d9f9f38ba2bbc978736e7253e2861bbc7cdcd0cce93a05fac (with zeros here)
+template: sha256 df532cd159be61ce3e4c16ac36fd30432d656604b7a11ade287aa3a5e60b0ef1
+content:  sha256 371676d609ce59e280fcafe3a0ffd8a52598a5adfb69caabebc92db54fd11bb4 (with zeros here)
 """
 
 import torch
@@ -301,7 +301,7 @@ class Equivariant1to1(nn.Module):
         return y
 
     def _expected_shape(self) -> str:
-        return "(*batch, n, in_channels)".replace("in_channels", str(self.in_channels))
+        return f"(*batch, n, {self.in_channels})"
 
     def _sizes(self, x: Tensor, sizes: dict[str, int] | None) -> dict[str, int]:
         """The size of every index set, from the axes of x and from ``sizes``."""

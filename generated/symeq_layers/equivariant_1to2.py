@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "n -> n n" --out DIR
 plan:     sha256 886ad5badb7a12e6ab868bd51bcc69fe8278372d6638318c0e1117c8bf388496
-template: sha256 20376ad6afa8f990435ee4d349a98a9c374b8614e7c6e490ca5e6308b1d3e0f3
-content:  sha256 ac23256b06b452b20b4df92f5655765484e0baca9eb4ab03b4c17bc60a1ddc92 (with zeros here)
+template: sha256 df532cd159be61ce3e4c16ac36fd30432d656604b7a11ade287aa3a5e60b0ef1
+content:  sha256 40b0fd144ec6e363cc2e0dfbf64d5ab964504232bc906c22eb7c33fc16f8f2b4 (with zeros here)
 """
 
 import torch
@@ -321,7 +321,7 @@ class Equivariant1to2(nn.Module):
         return y
 
     def _expected_shape(self) -> str:
-        return "(*batch, n, in_channels)".replace("in_channels", str(self.in_channels))
+        return f"(*batch, n, {self.in_channels})"
 
     def _sizes(self, x: Tensor, sizes: dict[str, int] | None) -> dict[str, int]:
         """The size of every index set, from the axes of x and from ``sizes``."""

@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "n -> n n n" --out DIR
 plan:     sha256 8f72146d10fdcafc1f63953092856f85690f1a28e0f19bee30f16f20b0706680
-template: sha256 20376ad6afa8f990435ee4d349a98a9c374b8614e7c6e490ca5e6308b1d3e0f3
-content:  sha256 dbfb868447e1b4340cbf8092f2df7c89c835bb45020dcd093371d28bd547b213 (with zeros here)
+template: sha256 df532cd159be61ce3e4c16ac36fd30432d656604b7a11ade287aa3a5e60b0ef1
+content:  sha256 8c524ef0b1cade6158d000942add66c6483fdb7df2e10b4fe1296b367129e84f (with zeros here)
 """
 
 import torch
@@ -346,7 +346,7 @@ class Equivariant1to3(nn.Module):
         return y
 
     def _expected_shape(self) -> str:
-        return "(*batch, n, in_channels)".replace("in_channels", str(self.in_channels))
+        return f"(*batch, n, {self.in_channels})"
 
     def _sizes(self, x: Tensor, sizes: dict[str, int] | None) -> dict[str, int]:
         """The size of every index set, from the axes of x and from ``sizes``."""

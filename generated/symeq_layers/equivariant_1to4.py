@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "n -> n n n n" --out DIR
 plan:     sha256 257350834f6557b84b428c2231116b2a14d59d103844bd12b313b77fe5739e90
-template: sha256 20376ad6afa8f990435ee4d349a98a9c374b8614e7c6e490ca5e6308b1d3e0f3
-content:  sha256 bb7d1dd9f6cf931c13c24c709a8e7c92f373a398955598500b2d2397d09a6fc4 (with zeros here)
+template: sha256 df532cd159be61ce3e4c16ac36fd30432d656604b7a11ade287aa3a5e60b0ef1
+content:  sha256 d05b10989121f3dc4071a429e7c84e7015f2415f7aea75d1aea259f33c7e1d83 (with zeros here)
 """
 
 import torch
@@ -431,7 +431,7 @@ class Equivariant1to4(nn.Module):
         return y
 
     def _expected_shape(self) -> str:
-        return "(*batch, n, in_channels)".replace("in_channels", str(self.in_channels))
+        return f"(*batch, n, {self.in_channels})"
 
     def _sizes(self, x: Tensor, sizes: dict[str, int] | None) -> dict[str, int]:
         """The size of every index set, from the axes of x and from ``sizes``."""

@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "n n -> n" --out DIR
 plan:     sha256 deb8a5884c8561c5962ec370a91f016c332b3d49a0e7cee69f8d1a285b32675e
-template: sha256 20376ad6afa8f990435ee4d349a98a9c374b8614e7c6e490ca5e6308b1d3e0f3
-content:  sha256 1b8898f526f7fd751d81a18c93832e27e8cdfde45665596aa49a62ff4a8a6acd (with zeros here)
+template: sha256 df532cd159be61ce3e4c16ac36fd30432d656604b7a11ade287aa3a5e60b0ef1
+content:  sha256 b00fa8d9dfa5f08d7fa4f5c8b0b71ff023b333609b67739d1c1d5b8f20cfa375 (with zeros here)
 """
 
 import torch
@@ -318,7 +318,7 @@ class Equivariant2to1(nn.Module):
         return y
 
     def _expected_shape(self) -> str:
-        return "(*batch, n, n, in_channels)".replace("in_channels", str(self.in_channels))
+        return f"(*batch, n, n, {self.in_channels})"
 
     def _sizes(self, x: Tensor, sizes: dict[str, int] | None) -> dict[str, int]:
         """The size of every index set, from the axes of x and from ``sizes``."""

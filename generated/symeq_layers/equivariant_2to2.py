@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "n n -> n n" --out DIR
 plan:     sha256 163c81408d139a5d1be743bac274b56002d965e6ffe632c378f62d504b9626cf
-template: sha256 20376ad6afa8f990435ee4d349a98a9c374b8614e7c6e490ca5e6308b1d3e0f3
-content:  sha256 74a64b748459ad19f642a811af64092b60f33d71e3b5ff46574d6418c263b433 (with zeros here)
+template: sha256 df532cd159be61ce3e4c16ac36fd30432d656604b7a11ade287aa3a5e60b0ef1
+content:  sha256 1eee66936ea6973dd3f82922b43521aabecb1a1f6fa5fdc89db4d0361968a27b (with zeros here)
 """
 
 import torch
@@ -352,7 +352,7 @@ class Equivariant2to2(nn.Module):
         return y
 
     def _expected_shape(self) -> str:
-        return "(*batch, n, n, in_channels)".replace("in_channels", str(self.in_channels))
+        return f"(*batch, n, n, {self.in_channels})"
 
     def _sizes(self, x: Tensor, sizes: dict[str, int] | None) -> dict[str, int]:
         """The size of every index set, from the axes of x and from ``sizes``."""

@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "n n -> n n n" --out DIR
 plan:     sha256 db8601ebcb6df62744e833e71ab080c3e1465101c774f66ae46158f2593ac509
-template: sha256 20376ad6afa8f990435ee4d349a98a9c374b8614e7c6e490ca5e6308b1d3e0f3
-content:  sha256 5e77478dbedf7e3ddda77892ee689e9d72f869fa0a279d5e055227b3064e71ef (with zeros here)
+template: sha256 df532cd159be61ce3e4c16ac36fd30432d656604b7a11ade287aa3a5e60b0ef1
+content:  sha256 d4095c018461395a20a7cf54d7c8e631fae058c899ebe8202b6ada79a088a35b (with zeros here)
 """
 
 import torch
@@ -409,7 +409,7 @@ class Equivariant2to3(nn.Module):
         return y
 
     def _expected_shape(self) -> str:
-        return "(*batch, n, n, in_channels)".replace("in_channels", str(self.in_channels))
+        return f"(*batch, n, n, {self.in_channels})"
 
     def _sizes(self, x: Tensor, sizes: dict[str, int] | None) -> dict[str, int]:
         """The size of every index set, from the axes of x and from ``sizes``."""

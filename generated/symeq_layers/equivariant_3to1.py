@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "n n n -> n" --out DIR
 plan:     sha256 68ab790d093dd18cca202c95faaa945aa25cbd39fe5885559275f3f33cdfa45b
-template: sha256 20376ad6afa8f990435ee4d349a98a9c374b8614e7c6e490ca5e6308b1d3e0f3
-content:  sha256 7279c50c0d21093e9d6176ea5b50126893656ebaf705da61d44224bddad2acab (with zeros here)
+template: sha256 df532cd159be61ce3e4c16ac36fd30432d656604b7a11ade287aa3a5e60b0ef1
+content:  sha256 ed6f51902ad6820a72bab71353be81f8a7c6a12f4a7363450a77971578e54fa2 (with zeros here)
 """
 
 import torch
@@ -341,7 +341,7 @@ class Equivariant3to1(nn.Module):
         return y
 
     def _expected_shape(self) -> str:
-        return "(*batch, n, n, n, in_channels)".replace("in_channels", str(self.in_channels))
+        return f"(*batch, n, n, n, {self.in_channels})"
 
     def _sizes(self, x: Tensor, sizes: dict[str, int] | None) -> dict[str, int]:
         """The size of every index set, from the axes of x and from ``sizes``."""

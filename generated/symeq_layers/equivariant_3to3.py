@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "n n n -> n n n" --out DIR
 plan:     sha256 91a7b174066130685c76c3536a0abed687c803b1699baa2e3cc7d604c55f4a89
-template: sha256 20376ad6afa8f990435ee4d349a98a9c374b8614e7c6e490ca5e6308b1d3e0f3
-content:  sha256 79ea1b8267e6900975ae759a3bfa25725445a61fafd5bbb6e67e9689e42541ff (with zeros here)
+template: sha256 df532cd159be61ce3e4c16ac36fd30432d656604b7a11ade287aa3a5e60b0ef1
+content:  sha256 edb038dae724b946fe00d13e9b8f5d9cff9df18d961c856d527784c50bc651cf (with zeros here)
 """
 
 import torch
@@ -546,7 +546,7 @@ class Equivariant3to3(nn.Module):
         return y
 
     def _expected_shape(self) -> str:
-        return "(*batch, n, n, n, in_channels)".replace("in_channels", str(self.in_channels))
+        return f"(*batch, n, n, n, {self.in_channels})"
 
     def _sizes(self, x: Tensor, sizes: dict[str, int] | None) -> dict[str, int]:
         """The size of every index set, from the axes of x and from ``sizes``."""

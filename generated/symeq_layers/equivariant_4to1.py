@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "n n n n -> n" --out DIR
 plan:     sha256 9cc87d0e0a9d1b6b400fd21340173251df39fb19b2a800395342845ec6962b9c
-template: sha256 20376ad6afa8f990435ee4d349a98a9c374b8614e7c6e490ca5e6308b1d3e0f3
-content:  sha256 330db4e9b5d182e0e5d621b9a007e3967ec80485af9a46adfa8799e5a1564016 (with zeros here)
+template: sha256 df532cd159be61ce3e4c16ac36fd30432d656604b7a11ade287aa3a5e60b0ef1
+content:  sha256 dea6723067dad3b0f6296a71c051241d9afcb179e2b1013d019ee489f56f7c75 (with zeros here)
 """
 
 import torch
@@ -429,7 +429,7 @@ class Equivariant4to1(nn.Module):
         return y
 
     def _expected_shape(self) -> str:
-        return "(*batch, n, n, n, n, in_channels)".replace("in_channels", str(self.in_channels))
+        return f"(*batch, n, n, n, n, {self.in_channels})"
 
     def _sizes(self, x: Tensor, sizes: dict[str, int] | None) -> dict[str, int]:
         """The size of every index set, from the axes of x and from ``sizes``."""

@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "u i -> i" --out DIR
 plan:     sha256 9439db06a6b4bfb85ec2b56da1cb732eafdc1857d122291916cdaf5fc16e4fe4
-template: sha256 20376ad6afa8f990435ee4d349a98a9c374b8614e7c6e490ca5e6308b1d3e0f3
-content:  sha256 bfc0d283e1f25710c048c60379102cba3f13c44324c036d02aa3141efcdbb833 (with zeros here)
+template: sha256 df532cd159be61ce3e4c16ac36fd30432d656604b7a11ade287aa3a5e60b0ef1
+content:  sha256 b47f9c78167e18ec8b7430302d2f9a55df719a0760360de36339c9589b8c8a7a (with zeros here)
 """
 
 import torch
@@ -300,7 +300,7 @@ class EquivariantUItoI(nn.Module):
         return y
 
     def _expected_shape(self) -> str:
-        return "(*batch, u, i, in_channels)".replace("in_channels", str(self.in_channels))
+        return f"(*batch, u, i, {self.in_channels})"
 
     def _sizes(self, x: Tensor, sizes: dict[str, int] | None) -> dict[str, int]:
         """The size of every index set, from the axes of x and from ``sizes``."""

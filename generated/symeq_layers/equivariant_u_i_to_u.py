@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "u i -> u" --out DIR
 plan:     sha256 d38b976e6283a61cdadf8b2263ca123fcf5a16cfc235495d467f1b946dd60be4
-template: sha256 20376ad6afa8f990435ee4d349a98a9c374b8614e7c6e490ca5e6308b1d3e0f3
-content:  sha256 73e78e7f19c2db56f1583af4cdbade0576d7110c99db6cb5d53ac32ba4780178 (with zeros here)
+template: sha256 df532cd159be61ce3e4c16ac36fd30432d656604b7a11ade287aa3a5e60b0ef1
+content:  sha256 b6937d6ec1d78352a8cb63f3567ccca7e1e3c55cc3d2266eb43d9398ff92a528 (with zeros here)
 """
 
 import torch
@@ -300,7 +300,7 @@ class EquivariantUItoU(nn.Module):
         return y
 
     def _expected_shape(self) -> str:
-        return "(*batch, u, i, in_channels)".replace("in_channels", str(self.in_channels))
+        return f"(*batch, u, i, {self.in_channels})"
 
     def _sizes(self, x: Tensor, sizes: dict[str, int] | None) -> dict[str, int]:
         """The size of every index set, from the axes of x and from ``sizes``."""

@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "u i -> u i" --out DIR
 plan:     sha256 83c899279aac0fca5ea2ac7dc61deb99eefea1cf718e601673cd50b0a431d213
-template: sha256 20376ad6afa8f990435ee4d349a98a9c374b8614e7c6e490ca5e6308b1d3e0f3
-content:  sha256 6536b9dddb11981c85b41460af05b77cc75d18e64eca7f6a46c4ae700c56f8b6 (with zeros here)
+template: sha256 df532cd159be61ce3e4c16ac36fd30432d656604b7a11ade287aa3a5e60b0ef1
+content:  sha256 535931677e025b0019b032dd15bdd7c9a30c2b55a94dac04769001ce99edf7ed (with zeros here)
 """
 
 import torch
@@ -311,7 +311,7 @@ class EquivariantUItoUI(nn.Module):
         return y
 
     def _expected_shape(self) -> str:
-        return "(*batch, u, i, in_channels)".replace("in_channels", str(self.in_channels))
+        return f"(*batch, u, i, {self.in_channels})"
 
     def _sizes(self, x: Tensor, sizes: dict[str, int] | None) -> dict[str, int]:
         """The size of every index set, from the axes of x and from ``sizes``."""

@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "n -> " --out DIR
 plan:     sha256 1e2208bf4b5b1cb9810e01c46bb01039319f996d12df7a18e8be317dcecb69bb
-template: sha256 20376ad6afa8f990435ee4d349a98a9c374b8614e7c6e490ca5e6308b1d3e0f3
-content:  sha256 e739fde2f5e72b0549edf6b36c670c7c696f2998853ffc1d34df0a54e99ce6ac (with zeros here)
+template: sha256 df532cd159be61ce3e4c16ac36fd30432d656604b7a11ade287aa3a5e60b0ef1
+content:  sha256 3e96171e8491f404e6c9d718e7c8a09c9bee8269731f1a47693921af447cdd6f (with zeros here)
 """
 
 import torch
@@ -293,7 +293,7 @@ class Invariant1(nn.Module):
         return y
 
     def _expected_shape(self) -> str:
-        return "(*batch, n, in_channels)".replace("in_channels", str(self.in_channels))
+        return f"(*batch, n, {self.in_channels})"
 
     def _sizes(self, x: Tensor, sizes: dict[str, int] | None) -> dict[str, int]:
         """The size of every index set, from the axes of x and from ``sizes``."""

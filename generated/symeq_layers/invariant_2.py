@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "n n -> " --out DIR
 plan:     sha256 38eab1d4a97238fe3dab8b7f0faa500996e693b078185ec6a09aed8e0d3dea82
-template: sha256 20376ad6afa8f990435ee4d349a98a9c374b8614e7c6e490ca5e6308b1d3e0f3
-content:  sha256 0e113c8c246130545b1398212f1783da3229994f5c8e31bc15d574ea7da63cb6 (with zeros here)
+template: sha256 df532cd159be61ce3e4c16ac36fd30432d656604b7a11ade287aa3a5e60b0ef1
+content:  sha256 928a00d4d6ce66bd8ac9a138090c372b8816bf75d7a05af9707b5369e8f70f27 (with zeros here)
 """
 
 import torch
@@ -307,7 +307,7 @@ class Invariant2(nn.Module):
         return y
 
     def _expected_shape(self) -> str:
-        return "(*batch, n, n, in_channels)".replace("in_channels", str(self.in_channels))
+        return f"(*batch, n, n, {self.in_channels})"
 
     def _sizes(self, x: Tensor, sizes: dict[str, int] | None) -> dict[str, int]:
         """The size of every index set, from the axes of x and from ``sizes``."""

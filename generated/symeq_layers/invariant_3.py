@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "n n n -> " --out DIR
 plan:     sha256 aff6999be19a01359e56be7bb2c0422680258d90235081e1bf057d769d680557
-template: sha256 20376ad6afa8f990435ee4d349a98a9c374b8614e7c6e490ca5e6308b1d3e0f3
-content:  sha256 d13d2e4805dbf4d69d494ed2489fa617eb2bd3bd31ecb090bfff70f9647702ad (with zeros here)
+template: sha256 df532cd159be61ce3e4c16ac36fd30432d656604b7a11ade287aa3a5e60b0ef1
+content:  sha256 80ae3121a08d25ce2202fc461351bf6d2434d407029c61f1e98428e3de6a0a75 (with zeros here)
 """
 
 import torch
@@ -313,7 +313,7 @@ class Invariant3(nn.Module):
         return y
 
     def _expected_shape(self) -> str:
-        return "(*batch, n, n, n, in_channels)".replace("in_channels", str(self.in_channels))
+        return f"(*batch, n, n, n, {self.in_channels})"
 
     def _sizes(self, x: Tensor, sizes: dict[str, int] | None) -> dict[str, int]:
         """The size of every index set, from the axes of x and from ``sizes``."""

@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "n n n n -> " --out DIR
 plan:     sha256 47b372015ceda476e81101f03d87cec0126812f99f2aff00099c95200213023b
-template: sha256 20376ad6afa8f990435ee4d349a98a9c374b8614e7c6e490ca5e6308b1d3e0f3
-content:  sha256 446b0fc9110cec4236902cac61b798d6d7ba38a91739385c328ceee406f2491a (with zeros here)
+template: sha256 df532cd159be61ce3e4c16ac36fd30432d656604b7a11ade287aa3a5e60b0ef1
+content:  sha256 359250c9f98499d62d8b3e3bc2e69b67d8e8da44b0be698fab4263edd1108392 (with zeros here)
 """
 
 import torch
@@ -336,7 +336,7 @@ class Invariant4(nn.Module):
         return y
 
     def _expected_shape(self) -> str:
-        return "(*batch, n, n, n, n, in_channels)".replace("in_channels", str(self.in_channels))
+        return f"(*batch, n, n, n, n, {self.in_channels})"
 
     def _sizes(self, x: Tensor, sizes: dict[str, int] | None) -> dict[str, int]:
         """The size of every index set, from the axes of x and from ``sizes``."""

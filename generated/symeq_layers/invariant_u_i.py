@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "u i -> " --out DIR
 plan:     sha256 4db696f7502476c024df5b4f5df9b86fcfc27cc4971a3155fbb9067bc81bb96c
-template: sha256 20376ad6afa8f990435ee4d349a98a9c374b8614e7c6e490ca5e6308b1d3e0f3
-content:  sha256 ba97724c9a3b9da105919e38a8b3c6455bfe4826aa007237ab59eed458b4993e (with zeros here)
+template: sha256 df532cd159be61ce3e4c16ac36fd30432d656604b7a11ade287aa3a5e60b0ef1
+content:  sha256 3d3991bf4fb3cd79d7d8291c1ed242357a445b87ed775a471379c6895d7c0394 (with zeros here)
 """
 
 import torch
@@ -293,7 +293,7 @@ class InvariantUI(nn.Module):
         return y
 
     def _expected_shape(self) -> str:
-        return "(*batch, u, i, in_channels)".replace("in_channels", str(self.in_channels))
+        return f"(*batch, u, i, {self.in_channels})"
 
     def _sizes(self, x: Tensor, sizes: dict[str, int] | None) -> dict[str, int]:
         """The size of every index set, from the axes of x and from ``sizes``."""
