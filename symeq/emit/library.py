@@ -1,18 +1,15 @@
-"""RenderedModule -> files: the one room that writes them, and the list of the committed library."""
+"""RenderedModule -> files, and the list of the committed library."""
 
 from __future__ import annotations
 
 import difflib
-import errno
-import os
-import tempfile
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from symeq.emit.render import RenderedModule, render_package, untouched
 from symeq.errors import OutputError
+from symeq.files import write_files
 from symeq.signature import Signature
 
 COMMITTED: tuple[Signature, ...] = (
@@ -21,8 +18,6 @@ COMMITTED: tuple[Signature, ...] = (
     *(Signature.parse(text) for text in ("u i -> u i", "u i -> u", "u i -> i", "u i -> ")),
 )
 """The signatures of ``symeq_layers``, by total order."""
-
-_ELSEWHERE = "Name another place with --out."
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +31,7 @@ class Difference:
 def write(module: RenderedModule, folder: Path, force: bool = False) -> Path:
     """Writes ``module`` into ``folder`` (made if it is missing) and returns the file's path.
 
-    The text is written aside and renamed, so that an interrupted write leaves what was there; a
-    folder made for a file that then could not be written is taken away again.
+    The file is there whole or not at all (see ``symeq.files``).
 
     Raises:
         OutputError: the folder is a file or cannot be written to, or the file has been edited by
@@ -49,59 +43,23 @@ def write(module: RenderedModule, folder: Path, force: bool = False) -> Path:
 def write_library(modules: Iterable[RenderedModule], folder: Path, force: bool = False) -> list[Path]:
     """Writes the package of ``modules``: each, and an ``__init__`` that imports their classes.
 
-    Nothing is written if one of the files must not be overwritten (see ``write``), and all files are written
-    aside before the first is renamed.
+    Nothing is written if one of the files must not be overwritten (see ``write``).
     """
     listed = list(modules)
     return _write_all([*listed, render_package(listed)], folder, force)
 
 
 def _write_all(modules: Sequence[RenderedModule], folder: Path, force: bool) -> list[Path]:
-    paths = [folder / module.file_name for module in modules]
-    for path, module in zip(paths, modules, strict=True):
-        if os.path.isdir(path):
-            raise OutputError(path, "is a folder, expected a file", _ELSEWHERE)
-        if not force:
-            _refuse_edited(path, module.text)
-    made = [place for place in (folder, *folder.parents) if not os.path.exists(place)]
-    aside: list[Path] = []
+    contents = {folder / module.file_name: module.text.encode() for module in modules}
+    return write_files(contents, _ours, force)
+
+
+def _ours(content: bytes) -> bool:
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for module in modules:
-            aside.append(_new_file(folder))
-            aside[-1].write_text(module.text, encoding="utf-8", newline="\n")
-        for written, path in zip(aside, paths, strict=True):
-            os.replace(written, path)
-    except BaseException as error:
-        for written in aside:
-            written.unlink(missing_ok=True)
-        for place in made:
-            with suppress(OSError):  # not empty, or never made
-                place.rmdir()
-        if isinstance(error, OSError):
-            raise _output_error(error, folder) from error
-        raise
-    return paths
-
-
-def _new_file(folder: Path) -> Path:
-    """An empty file beside those to be written, with the permissions that they shall have."""
-    handle, name = tempfile.mkstemp(dir=folder, prefix=".symeq-", suffix=".part")
-    os.close(handle)
-    umask = os.umask(0)
-    os.umask(umask)
-    os.chmod(name, 0o666 & ~umask)  # mkstemp is for secrets; an emitted module is none
-    return Path(name)
-
-
-def _output_error(error: OSError, folder: Path) -> OutputError:
-    if isinstance(error, FileExistsError | NotADirectoryError):
-        return OutputError(folder, "is a file, expected a folder", _ELSEWHERE)
-    # Of a file that could not be put in its place, the second name is the one that was asked for.
-    place = Path(error.filename2 or error.filename or folder)
-    too_long = error.filename2 and error.errno == errno.ENAMETOOLONG
-    remedy = "Choose a shorter name with --class-name." if too_long else _ELSEWHERE
-    return OutputError(place, f"cannot be written ({error.strerror or error})", remedy)
+        text = content.decode()
+    except UnicodeDecodeError:
+        return False
+    return untouched(text.replace("\r\n", "\n"))  # git may have written the line ends of the system
 
 
 def check(modules: Iterable[RenderedModule], folder: Path) -> list[Difference]:
@@ -134,18 +92,3 @@ def _diff(found: str, wanted: str, path: Path) -> Iterator[str]:
     return difflib.unified_diff(
         found.splitlines(keepends=True), wanted.splitlines(keepends=True), str(path), "what is emitted now"
     )
-
-
-def _refuse_edited(path: Path, wanted: str) -> None:
-    if not os.path.isfile(path):
-        return  # nothing to lose; if it cannot be written, writing says so
-    try:
-        found = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError):
-        found = ""
-    if found != wanted and not untouched(found):
-        raise OutputError(
-            path,
-            "holds something that was not emitted, or was edited since",
-            "Move it away, or overwrite it with --force.",
-        )
