@@ -16,6 +16,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 from symeq import pipeline
+from symeq.emit import names
 from symeq.signature import EmitOptions, Layout, Signature, Spec
 
 if TYPE_CHECKING:
@@ -35,9 +36,9 @@ def layer(spec: Spec, class_name: str | None = None, layout: Layout = "channels-
     Raises:
         SignatureError, OptionError, TooLargeError: ``spec`` or an option cannot be used.
     """
-    name = _encode(Signature.of(spec), EmitOptions(layout, class_name))
-    module = importlib.import_module(f"{__name__}.{name}")
-    found: type[nn.Module] = getattr(module, module.EMITTED)
+    signature, options = Signature.of(spec), EmitOptions(layout, class_name)
+    module = importlib.import_module(f"{__name__}.{_encode(signature, options)}")
+    found: type[nn.Module] = getattr(module, names.class_name(signature, options))
     return found
 
 
@@ -68,7 +69,6 @@ class _Emitter(MetaPathFinder, Loader):
         path = f"{module.__name__}/{rendered.file_name}"
         linecache.cache[path] = (len(rendered.text), None, rendered.text.splitlines(keepends=True), path)
         module.__file__ = path
-        module.EMITTED = rendered.class_name  # type: ignore[attr-defined]  # a module made here
         exec(compile(rendered.text, path, "exec", dont_inherit=True), module.__dict__)
 
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import keyword
 import re
-from collections.abc import Mapping
+import unicodedata
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal, TypeAlias, get_args
 
@@ -36,6 +37,16 @@ def check_kind(kind: str) -> BasisKind:
     return kind  # type: ignore[return-value]  # narrowed by get_args, which mypy cannot follow
 
 
+def _check_names(names: Iterable[object], text: str) -> None:
+    for name in names:
+        if not isinstance(name, str) or not _NAME.fullmatch(name):
+            raise SignatureError(
+                text,
+                f"{name!r} is no index-set name",
+                "A name is ASCII letters, digits and _, and does not begin with a digit.",
+            )
+
+
 @dataclass(frozen=True, order=True, slots=True)
 class Signature:
     """The index set of every input axis and of every output axis.
@@ -54,13 +65,10 @@ class Signature:
     outputs: tuple[str, ...]
 
     def __post_init__(self) -> None:
-        for name in self.inputs + self.outputs:
-            if not isinstance(name, str) or not _NAME.fullmatch(name):
-                raise SignatureError(
-                    f"{' '.join(map(str, self.inputs))} -> {' '.join(map(str, self.outputs))}",
-                    f"{name!r} is no index-set name",
-                    "A name is letters, digits and _, and does not begin with a digit.",
-                )
+        _check_names(
+            self.inputs + self.outputs,
+            f"{' '.join(map(str, self.inputs))} -> {' '.join(map(str, self.outputs))}",
+        )
 
     @classmethod
     def parse(cls, text: str) -> Signature:
@@ -81,14 +89,9 @@ class Signature:
         if len(sides) != 2:
             found = "no '->'" if len(sides) == 1 else f"{len(sides) - 1} times '->'"
             raise SignatureError(text, f"it has {found}, expected one", _HOW)
-        for name in (*sides[0].split(), *sides[1].split()):
-            if not _NAME.fullmatch(name):
-                raise SignatureError(
-                    text,
-                    f"{name!r} is no index-set name",
-                    "A name is letters, digits and _, and does not begin with a digit.",
-                )
-        return cls(tuple(sides[0].split()), tuple(sides[1].split()))
+        inputs, outputs = (tuple(side.split()) for side in sides)
+        _check_names(inputs + outputs, text)
+        return cls(inputs, outputs)
 
     @classmethod
     def from_orders(cls, order_in: int, order_out: int) -> Signature:
@@ -98,13 +101,13 @@ class Signature:
             SignatureError: an order that is not an integer >= 0.
         """
         for order in (order_in, order_out):
-            if isinstance(order, bool) or not isinstance(order, int) or order < 0:
+            if isinstance(order, bool) or not hasattr(order, "__index__") or order < 0:
                 raise SignatureError(
                     (order_in, order_out),
                     f"an order is an integer >= 0, not {order!r}",
                     'Orders are a pair such as (2, 2), the same as "n n -> n n".',
                 )
-        return cls(("n",) * order_in, ("n",) * order_out)
+        return cls(("n",) * int(order_in), ("n",) * int(order_out))
 
     @classmethod
     def of(cls, spec: Spec) -> Signature:
@@ -195,7 +198,10 @@ class EmitOptions:
         if self.layout not in get_args(Layout):
             raise OptionError("layout", self.layout, '"channels-last" or "channels-first"')
         name = self.class_name
-        if name is not None and (
-            not isinstance(name, str) or not name.isidentifier() or keyword.iskeyword(name)
-        ):
-            raise OptionError("class_name", name, "a Python identifier that is no keyword")
+        if name is None:
+            return
+        if isinstance(name, str):
+            name = unicodedata.normalize("NFKC", name)  # as Python reads identifiers
+            object.__setattr__(self, "class_name", name)
+        if not isinstance(name, str) or not name.isidentifier() or keyword.iskeyword(name):
+            raise OptionError("class_name", self.class_name, "a Python identifier that is no keyword")

@@ -146,7 +146,7 @@ BAD: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "a taken name and absurd orders": (("generate", "20", "20", *OUT, "--class-name", "nn"), ("'nn'",)),
     "a class name too long for a file": (
         ("generate", *A_SPEC, "--out", "d/e", "--class-name", "A" * 300),
-        ("aaa.py", "cannot be written", "--out"),
+        ("aaa.py", "cannot be written", "--class-name"),
     ),
     "an unknown layout": (
         ("generate", *A_SPEC, *OUT, "--layout", "channels-middle"),

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import ast
+import errno
+import itertools
 import os
+import pickle
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from hypothesis import given, settings
@@ -18,7 +23,7 @@ from symeq.emit.names import class_name, module_name
 from symeq.emit.render import RenderedModule, untouched
 from symeq.errors import OptionError, OutputError
 from symeq.pipeline import check_library, emit, generate_library
-from symeq.signature import EmitOptions, Signature
+from symeq.signature import EmitOptions, Layout, Signature
 
 GENERATED = Path(__file__).parent.parent / "generated" / "symeq_layers"
 
@@ -95,11 +100,55 @@ def test_names_tell_the_signature() -> None:
     assert class_name(Signature.parse("n -> n"), options) == "Equivariant1to1ChannelsFirst"
 
 
-@pytest.mark.parametrize("name", ["class", "1Layer", "My Layer", "", "torch", "Tensor", "int", "_Hidden"])
+@pytest.mark.parametrize(
+    "specs",
+    [
+        ("a b -> a", "a_b -> a", "a -> b a", "a b a -> "),
+        ("a -> b to c", "a to b -> c", "a -> b_to_c", "a_to_b -> c"),
+        ("a_ b -> ", "a _b -> ", "a _ b -> ", "a__b -> ", "a b -> "),
+        ("n -> n n", "n n -> n", "n_n -> n", "n -> n_n"),
+        ("u channels first -> ", "u -> ", "u_channels_first -> ", "channels first -> "),
+    ],
+)
+def test_signatures_do_not_share_a_file(specs: tuple[str, ...], tmp_path: Path) -> None:
+    """Whatever their index sets are called, one layer does not take the place of another."""
+    paths = [symeq.generate(spec, tmp_path, layout=layout) for spec in specs for layout in get_args(Layout)]
+    assert len(set(paths)) == 2 * len(specs)
+
+
+IMPOSSIBLE = ["class", "1Layer", "My Layer", "", "torch", "Tensor", "int", "_Hidden"]
+IMPOSSIBLE += ["SLOTS", "PERMUTATIONS_2", "LEVELS", "POSITIONS"]  # tables of the emitted file
+IMPOSSIBLE += ["\uff49f"]  # to Python this is "if"
+
+
+@pytest.mark.parametrize("name", IMPOSSIBLE)
 def test_class_names_that_cannot_be_used(name: str) -> None:
     """A name that Python, or the emitted text, cannot use is refused by name."""
     with pytest.raises(OptionError, match="class_name"):
         emit("n -> n", EmitOptions(class_name=name))
+
+
+@pytest.mark.parametrize(
+    ("name", "class_name", "file_name"),
+    [
+        ("Edges", "Edges", "edges.py"),
+        ("EMITTED", "EMITTED", "emitted.py"),
+        ("Schicht_ä", "Schicht_ä", "schicht_ä.py"),
+        ("\ufb01x", "fix", "fix.py"),  # a ligature, which Python reads as two letters
+        ("Torch", "Torch", "torch_layer.py"),
+        ("Math", "Math", "math_layer.py"),
+        ("Class", "Class", "class_layer.py"),
+    ],
+)
+def test_class_names_that_can_be_used(name: str, class_name: str, file_name: str, tmp_path: Path) -> None:
+    """In memory and as a file, which can be imported from its own folder and hides no library."""
+    Layer = symeq.layer("n n -> n n", class_name=name)
+    assert Layer.__name__ == class_name and pickle.loads(pickle.dumps(Layer)) is Layer
+    path = symeq.generate("n n -> n n", tmp_path, class_name=name)
+    assert path.name == file_name
+    code = f"from {path.stem} import {class_name}; print({class_name}(2, 3))"
+    done = subprocess.run([sys.executable, "-W", "error", "-c", code], cwd=tmp_path, capture_output=True)
+    assert done.returncode == 0, done.stderr.decode()
 
 
 def test_generate_writes_the_text_and_returns_the_path(tmp_path: Path) -> None:
@@ -143,6 +192,43 @@ def test_a_library_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="__init__"):
         generate_library(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["__init__.py"]
+
+
+def test_a_library_is_not_left_half_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A disk that is full after some files leaves the old ones, all of them, and nothing else."""
+    generate_library(tmp_path)
+    old = {path: path.read_text(encoding="utf-8").replace("0.1.0", "0.0.9") for path in tmp_path.iterdir()}
+    for path, text in old.items():
+        path.write_text(text, encoding="utf-8")
+    number, mkstemp = itertools.count(), tempfile.mkstemp
+
+    def full(*args: object, **options: object) -> tuple[int, str]:
+        if next(number) == 5:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return mkstemp(*args, **options)
+
+    monkeypatch.setattr(tempfile, "mkstemp", full)
+    with pytest.raises(OutputError, match="No space left"):
+        generate_library(tmp_path, force=True)
+    assert {path: path.read_text(encoding="utf-8") for path in tmp_path.iterdir()} == old
+
+
+def test_a_folder_in_the_place_of_a_file_of_the_library(tmp_path: Path) -> None:
+    """Seen before the first file is written."""
+    (tmp_path / "__init__.py").mkdir()
+    with pytest.raises(OutputError, match="__init__"):
+        generate_library(tmp_path, force=True)
+    assert [path.name for path in tmp_path.iterdir()] == ["__init__.py"]
+
+
+def test_a_file_name_that_is_too_long(tmp_path: Path) -> None:
+    """The name is the user's, or that of many index sets; the remedy is another name."""
+    for spec, name in [("n -> n", "x" * 300), (" ".join(f"index{at}" for at in range(50)) + " -> ", None)]:
+        with pytest.raises(OutputError, match=r"File name too long.*--class-name") as caught:
+            symeq.generate(spec, tmp_path / "made", class_name=name)
+        assert ".part" not in str(caught.value)
+    assert list(tmp_path.iterdir()) == []
+    symeq.generate("n -> n", tmp_path, class_name="x" * 252)  # 255 is what most file systems take
 
 
 def test_no_folder_is_left_by_a_failed_write(tmp_path: Path) -> None:

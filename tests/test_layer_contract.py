@@ -446,6 +446,12 @@ WRONG_CALLS: dict[str, tuple[Spec, tuple[object, ...], type[Exception], tuple[st
     "channels": ((2, 1), (torch.zeros(2, 4, 4, 5),), ValueError, ("(2, 4, 4, 5)", "n, n, 3")),
     "channels, k = 0": ((0, 1), (torch.zeros(2, 5), None, {"n": 4}), ValueError, ("(2, 5)", "3")),
     "channels, sets": ("u i -> u", (torch.zeros(2, 4, 5, 2),), ValueError, ("(2, 4, 5, 2)", "u, i, 3")),
+    "sets called so": (
+        "in_channels -> n",
+        (torch.zeros(2, 4, 5),),
+        ValueError,
+        ("(*batch, in_channels, 3)",),
+    ),
     "unequal sizes": ((2, 1), (torch.zeros(2, 4, 5, 3),), ValueError, ("(2, 4, 5, 3)", "n, n, 3")),
     "unequal, one is 1": ((2, 1), (torch.zeros(2, 4, 1, 3),), ValueError, ("(2, 4, 1, 3)", "n, n, 3")),
     "unequal, sets": ("u i u -> i", (torch.zeros(4, 5, 6, 3),), ValueError, ("(4, 5, 6, 3)", "u, i, u, 3")),

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import copy
+import io
 from collections.abc import Callable
 from itertools import product
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
@@ -182,6 +184,16 @@ def test_compiled_inference(compile_backend: str) -> None:
     assert counter.frame_count == 1
 
 
+def test_channels_may_be_numpy_integers() -> None:
+    """Whatever counted them, the layer compiles and exports."""
+    layer = symeq.layer((2, 1))(np.int64(2), np.int32(3), dtype=torch.float64)
+    assert (type(layer.in_channels), type(layer.out_channels)) == (int, int)
+    call, _ = compiled(layer, "eager")
+    x = integers(7, 5, 5, 2)
+    close(call(x), layer(x))
+    close(torch.export.export(layer, (x,)).module()(x), layer(x))
+
+
 def test_compiled_under_autocast() -> None:
     """The same dtype and nearly the same values as eager under autocast."""
     layer = symeq.layer((2, 1))(2, 3)
@@ -253,6 +265,18 @@ def test_export_with_a_given_size() -> None:
     )
     x = integers(3, 2)
     close(exported.module()(x, sizes={"n": 5}), layer(x, sizes={"n": 5}))
+
+
+@pytest.mark.parametrize("basis", BASES)
+@pytest.mark.parametrize("spec", [(2, 2), (2, 0), (1, 1), (0, 1), (0, 2), "->", "u i -> u"], ids=str)
+def test_an_export_can_be_saved_and_loaded(spec: Spec, basis: str) -> None:
+    """Also where the transform of the orbit weights, or of the bias, has no steps."""
+    layer, sizes = make(symeq.layer(spec), basis=basis), make_sizes(spec)
+    x, given = make_input(spec, (2,), sizes), {"sizes": sizes}
+    file = io.BytesIO()
+    torch.export.save(torch.export.export(layer, (x,), given), file)
+    file.seek(0)
+    close(torch.export.load(file).module()(x, **given), layer(x, **given))
 
 
 # ---------------------------------------------------------------- half precision

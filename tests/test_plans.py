@@ -115,6 +115,17 @@ def test_gathering_is_lowering_and_sharing(spec: str) -> None:
     assert gather(plan.signature) == plan
 
 
+@pytest.mark.timeout(30)
+@pytest.mark.parametrize("spec", ["{} -> ", " -> {}", "{} n -> n n"])
+def test_many_index_sets_are_planned_at_once(spec: str) -> None:
+    """Forty have 2^40 sets of axes that a plan without their propagating blocks must not look at."""
+    spec = spec.format(" ".join(f"u{at}" for at in range(40)))
+    inputs, outputs = (side.count("n") for side in spec.split("->"))
+    found = optimized(spec).report()
+    assert found.operators == symeq.basis((inputs, outputs)).count
+    assert found.contractions <= steps(Signature.from_orders(inputs, outputs)) + 1
+
+
 @settings(max_examples=40)
 @given(signatures(max_positions=6))
 def test_the_optimized_plan_of_any_signature_means_the_plain_one(signature: Signature) -> None:
@@ -241,6 +252,16 @@ def test_report_gives_polynomials_in_sizes_and_channels() -> None:
     expected = sum(n**c * marked_partitions(2, c) ** 2 * sympy.factorial(c) * c_in * c_out for c in range(3))
     assert sympy.expand(report.multiplications - expected) == 0
     assert str(report.operators) in str(report) and "c_in*c_out*n**2" in str(report)
+
+
+def test_index_sets_may_be_called_like_channels() -> None:
+    """The polynomials keep the two apart, whatever the index set is called."""
+    plain = optimized("n -> n n").report()
+    odd = optimized("c_in -> c_in c_in").report()
+    n, c_in = sympy.symbols("n c_in", positive=True, integer=True)
+    free = sympy.Symbol("c_in_", positive=True, integer=True)
+    renamed = plain.multiplications.subs({n: c_in, c_in: free}, simultaneous=True)
+    assert sympy.expand(odd.multiplications - renamed) == 0 and free in odd.reads.free_symbols
 
 
 def test_steps_counts_before_anything_is_planned() -> None:

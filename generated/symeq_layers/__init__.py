@@ -6,8 +6,8 @@ with letters tell the index set of each axis, as in `EquivariantUItoU` for ``u i
 
 Change the generator, not this file; to emit it again:
     symeq generate --library --out DIR
-template: sha256 882ae985028dfc871e1b3b2d17c81eae2358295a3e3ccf6b84f63e253e96502f
-content:  sha256 c0b90429cd5affae865da278327b5aa8460c3b09fe21000635c60ac38585f379 (with zeros here)
+template: sha256 df532cd159be61ce3e4c16ac36fd30432d656604b7a11ade287aa3a5e60b0ef1
+content:  sha256 5dd4fea4addbdd4b5db3897a85e2ad6148bfd1a6628fb256a72596613efbf20a (with zeros here)
 """
 
 from .invariant_1 import Invariant1

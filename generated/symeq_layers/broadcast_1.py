@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate " -> n" --out DIR
 plan:     sha256 19891cc80d540d973a7d4cbfebcbd18f5dc4a56c36746b4f7f6f8ffafdba19b4
-template: sha256 882ae985028dfc871e1b3b2d17c81eae2358295a3e3ccf6b84f63e253e96502f
-content:  sha256 7bc1f08a16ab74596dcb69878170dd27c0fc861acb1e3afc8b71025222474ca6 (with zeros here)
+template: sha256 df532cd159be61ce3e4c16ac36fd30432d656604b7a11ade287aa3a5e60b0ef1
+content:  sha256 58697977208cb1561fd78bde6b10fe83983b0c920c21703c44ea6ee9b02a9b24 (with zeros here)
 """
 
 import torch
@@ -50,6 +50,8 @@ def _packed(merges: list[tuple[Tensor, Tensor]]) -> Tensor:
 
 def _to_diagram(weight: Tensor, merges: Tensor, steps: list[int]) -> Tensor:
     """Orbit weights as diagram weights: the Moebius transform of the partition lattice."""
+    if not steps:  # torch.export cannot read back a split into no pieces
+        return weight
     targets, sources = merges.to(weight.device).unbind()
     for target, source in zip(targets.split(steps), sources.split(steps)):
         weight = weight.index_add(0, target, weight.index_select(0, source), alpha=-1)
@@ -186,8 +188,8 @@ class Broadcast1(nn.Module):
             raise TypeError(f"dtype must be a floating-point dtype, got {dtype}")
         if normalization not in ("sum", "mean", "sqrt"):
             raise ValueError(f'normalization must be "sum", "mean" or "sqrt", got {normalization!r}')
-        self.in_channels = in_channels
-        self.out_channels = out_channels
+        self.in_channels = int(in_channels)  # torch.compile does not trace NumPy integers
+        self.out_channels = int(out_channels)
         self.basis = basis
         self.normalization = normalization
         self.weight = nn.Parameter(
@@ -282,7 +284,7 @@ class Broadcast1(nn.Module):
         return y
 
     def _expected_shape(self) -> str:
-        return "(*batch, in_channels)".replace("in_channels", str(self.in_channels))
+        return f"(*batch, {self.in_channels})"
 
     def _sizes(self, x: Tensor, sizes: dict[str, int] | None) -> dict[str, int]:
         """The size of every index set, from the axes of x and from ``sizes``."""
@@ -299,7 +301,7 @@ class Broadcast1(nn.Module):
             if name not in self.INDEX_SETS:
                 raise ValueError(f"sizes names {name!r}, expected index sets among {self.INDEX_SETS}")
             if isinstance(size, bool) or not isinstance(size, (int, torch.SymInt)) or size < 0:
-                raise ValueError(f"sizes[{name!r}] must be an integer >= 0, got {size!r}")
+                raise ValueError(f"sizes[{name!r}] must be an int >= 0, got {size!r}")
         for name, size in zip(self.INPUTS, axes):
             if found.setdefault(name, size) != size:
                 raise ValueError(
@@ -368,21 +370,6 @@ class Broadcast1(nn.Module):
         if self.basis == "diagram":
             return [(None, self.weight.index_select(0, slots))]
         terms: list[tuple[Tensor | None, Tensor]] = [(None, self.weight.to(wide))]
-        for (name, factor), sums in zip(scale.items(), self._sums):
-            if factor is None:
-                continue
-            sums = sums.to(self.weight.device).view(-1, 1, 1)
-            if isinstance(factor, Tensor) and factor.dim():  # one count per sample
-                terms = [
-                    (
-                        before if power == 0 else factor**power if before is None else before * factor**power,
-                        weight * (sums == power),
-                    )
-                    for before, weight in terms
-                    for power in range(self.INPUTS.count(name) + 1)
-                ]
-            else:
-                terms = [(before, weight * factor ** sums.to(wide)) for before, weight in terms]
         return [
             (factor, _to_diagram(weight, self._merges, self._steps).index_select(0, slots))
             for factor, weight in terms

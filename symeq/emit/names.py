@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import builtins
+import hashlib
+import keyword
 import re
+import sys
 
 from symeq.errors import OptionError
 from symeq.signature import EmitOptions, Signature
 
 # Names that the emitted text uses itself.
 _TAKEN = {"torch", "nn", "Tensor"} | set(dir(builtins))
+_TABLES = re.compile(r"POSITIONS|LEVELS|SLOTS|PERMUTATIONS_[0-9_]+")
+# Files of these names would be imported in place of the libraries, or could not be imported at all.
+_NO_MODULES = {"torch", "symeq"} | set(sys.stdlib_module_names) | set(keyword.kwlist)
 
 
 def class_name(signature: Signature, options: EmitOptions) -> str:
@@ -24,11 +30,14 @@ def class_name(signature: Signature, options: EmitOptions) -> str:
         OptionError: the name asked for would hide one that the emitted text uses.
     """
     if options.class_name is not None:
-        if options.class_name in _TAKEN or options.class_name.startswith("_"):
+        name = options.class_name
+        if name in _TAKEN or name.startswith("_") or _TABLES.fullmatch(name):
             raise OptionError(
-                "class_name", options.class_name, "a public name that hides no builtin, torch, nn or Tensor"
+                "class_name",
+                name,
+                "a public name that hides no builtin, torch, nn, Tensor or table of the file, such as SLOTS",
             )
-        return options.class_name
+        return name
     kind, orders = _parts(signature)
     inputs, outputs = (
         side if isinstance(side, str) else "".join(name[0].upper() + name[1:] for name in side)
@@ -46,17 +55,28 @@ def module_name(signature: Signature, options: EmitOptions) -> str:
     'invariant_2'
     >>> module_name(Signature.parse("u i -> u"), EmitOptions())
     'equivariant_u_i_to_u'
+
+    Different signatures have different names: where the underscores, a "to" or the layout could be read in
+    two ways, a digest of the signature follows.
     """
     if options.class_name is not None:
-        return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", class_name(signature, options)).lower()
+        name = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", class_name(signature, options)).lower()
+        return f"{name}_layer" if name in _NO_MODULES else name
     kind, orders = _parts(signature)
     inputs, outputs = (side if isinstance(side, str) else "_".join(side) for side in orders)
     if kind == "Equivariant":
         body = f"{inputs}to{outputs}" if isinstance(orders[0], str) else f"{inputs}_to_{outputs}"
     else:
         body = inputs + outputs
+    if _is_ambiguous(signature):
+        body += f"_{hashlib.sha256(str(signature).encode()).hexdigest()[:8]}"
     suffix = "_channels_first" if options.layout == "channels-first" else ""
     return f"{kind.lower()}_{body}{suffix}"
+
+
+def _is_ambiguous(signature: Signature) -> bool:
+    names = signature.positions
+    return any("_" in name or name == "to" for name in names) or names[-2:] == ("channels", "first")
 
 
 def _parts(signature: Signature) -> tuple[str, tuple[str | tuple[str, ...], str | tuple[str, ...]]]:

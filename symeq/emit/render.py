@@ -103,6 +103,7 @@ def _shapes(view: LayerView) -> dict[str, str]:
 
     return {
         "in_shape": shape(view.signature.inputs, "in_channels"),
+        "expected_shape": shape(view.signature.inputs, "{self.in_channels}"),
         "out_shape": shape(view.signature.outputs, "out_channels"),
         "masks_in": masks(view.signature.inputs),
         "masks_out": masks(view.signature.outputs),

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 class PlanReport:
     """Counts and costs of a plan, per sample of the batch; ``str()`` is the table.
 
-    The symbols are the names of the index sets (their sizes), ``c_in`` and ``c_out``.
+    The symbols are the names of the index sets (their sizes), ``c_in`` and ``c_out``, with underscores behind
+    where an index set is called so.
 
     Attributes:
         operators: the number of weight slots.
@@ -85,8 +86,11 @@ def report(plan: Plan) -> PlanReport:
     import sympy
 
     signature = plan.signature
-    c_in, c_out = sympy.symbols("c_in c_out", positive=True, integer=True)
     sizes = {name: sympy.Symbol(name, positive=True, integer=True) for name in signature.index_sets}
+    c_in, c_out = (
+        sympy.Symbol(_free(name, signature.index_sets), positive=True, integer=True)
+        for name in ("c_in", "c_out")
+    )
 
     def volume(sets: Iterable[str]) -> sympy.Expr:
         return sympy.prod(sizes[name] for name in sets)
@@ -121,3 +125,8 @@ def report(plan: Plan) -> PlanReport:
         multiplications=sympy.expand(c_in * c_out * multiplications),
         additions=sympy.expand(c_out * additions),
     )
+
+
+def _free(name: str, taken: tuple[str, ...]) -> str:
+    """The name, with underscores behind until it is none of those taken."""
+    return _free(f"{name}_", taken) if name in taken else name

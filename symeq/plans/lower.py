@@ -127,15 +127,17 @@ def level_mix(sources: Sequence[int], permutations: Sequence[Permutation], targe
 
 def _marked(sets: tuple[str, ...], most: Counter[str], signature: Signature) -> list[AxisMap]:
     """Every set partition of axes with every choice of blocks that propagate, ``most`` per index set."""
-    order = {name: at for at, name in enumerate(signature.index_sets)}
     found = []
     for rgs in restricted_growth_strings(sets).tolist():
         blocks = list(dict.fromkeys(zip(rgs, sets, strict=True)))
-        ordered = sorted(blocks, key=lambda block: order[block[1]])
-        for size in range(len(ordered) + 1):
-            for kept in itertools.combinations(ordered, size):
-                if Counter(name for _, name in kept) <= most:
-                    found.append(AxisMap(tuple(rgs), tuple(block for block, _ in kept)))
+        # Per index set: of all subsets of many index sets' blocks, few may propagate.
+        choices = []
+        for name in signature.index_sets:
+            own = [block for block, owner in blocks if owner == name]
+            sizes = range(min(len(own), most[name]) + 1)
+            choices.append([kept for size in sizes for kept in itertools.combinations(own, size)])
+        for parts in itertools.product(*choices):
+            found.append(AxisMap(tuple(rgs), tuple(itertools.chain.from_iterable(parts))))
     return found
 
 
