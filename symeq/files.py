@@ -12,13 +12,12 @@ from symeq.errors import OutputError
 
 
 def write_files(
-    contents: Mapping[str, bytes],
-    folder: Path,
+    contents: Mapping[Path, bytes],
     ours: Callable[[bytes], bool],
     force: bool = False,
     remedy: str = "Name another place with --out.",
 ) -> list[Path]:
-    """Writes each named content into ``folder`` (made if it is missing) and returns the paths.
+    """Writes each content to its path (folders are made where missing) and returns the paths.
 
     A file is written aside and renamed, so that an interrupted write leaves what was there; a folder made
     for a file that then could not be written is taken away again. Nothing is written if one of the files
@@ -32,23 +31,25 @@ def write_files(
         OutputError: the folder is a file or cannot be written to, or a file is not as symeq wrote it and
             ``force`` is not given.
     """
-    paths = {folder / name: content for name, content in contents.items()}
     if not force:
-        for path, content in paths.items():
+        for path, content in contents.items():
             _refuse_edited(path, content, ours)
-    made = [place for place in (folder, *folder.parents) if not os.path.exists(place)]
+    places = dict.fromkeys(place for path in contents for place in path.parents)
+    made = [place for place in places if not os.path.exists(place)]
+    folder = Path()
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for path, content in paths.items():
+        for path, content in contents.items():
+            folder = path.parent
+            folder.mkdir(parents=True, exist_ok=True)
             _replace(path, content)
     except BaseException as error:
-        for place in made:
+        for place in sorted(made, key=lambda place: -len(place.parts)):
             with suppress(OSError):  # not empty, or never made
                 place.rmdir()
         if isinstance(error, OSError):
             raise _output_error(error, folder, remedy) from error
         raise
-    return list(paths)
+    return list(contents)
 
 
 def _output_error(error: OSError, folder: Path, remedy: str) -> OutputError:
@@ -70,8 +71,8 @@ def _refuse_edited(path: Path, wanted: bytes, ours: Callable[[bytes], bool]) -> 
     if found != wanted and not ours(found):
         raise OutputError(
             path,
-            "holds something that was not emitted, or was edited since",
-            "Move it away, or overwrite it with --force.",
+            "holds something that symeq did not write, or that was edited since",
+            "Move it away, or overwrite it with --force (in Python, force=True).",
         )
 
 

@@ -50,7 +50,8 @@ def write_library(modules: Iterable[RenderedModule], folder: Path, force: bool =
 
 
 def _write_all(modules: Sequence[RenderedModule], folder: Path, force: bool) -> list[Path]:
-    return write_files({module.file_name: module.text.encode() for module in modules}, folder, _ours, force)
+    contents = {folder / module.file_name: module.text.encode() for module in modules}
+    return write_files(contents, _ours, force)
 
 
 def _ours(content: bytes) -> bool:
