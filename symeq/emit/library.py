@@ -1,17 +1,15 @@
-"""RenderedModule -> files: the one room that writes them, and the list of the committed library."""
+"""RenderedModule -> files, and the list of the committed library."""
 
 from __future__ import annotations
 
 import difflib
-import os
-import tempfile
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from symeq.emit.render import RenderedModule, render_package, untouched
 from symeq.errors import OutputError
+from symeq.files import write_files
 from symeq.signature import Signature
 
 COMMITTED: tuple[Signature, ...] = (
@@ -33,8 +31,7 @@ class Difference:
 def write(module: RenderedModule, folder: Path, force: bool = False) -> Path:
     """Writes ``module`` into ``folder`` (made if it is missing) and returns the file's path.
 
-    The text is written aside and renamed, so that an interrupted write leaves what was there; a
-    folder made for a file that then could not be written is taken away again.
+    The file is there whole or not at all (see ``symeq.files``).
 
     Raises:
         OutputError: the folder is a file or cannot be written to, or the file has been edited by
@@ -53,33 +50,16 @@ def write_library(modules: Iterable[RenderedModule], folder: Path, force: bool =
 
 
 def _write_all(modules: Sequence[RenderedModule], folder: Path, force: bool) -> list[Path]:
-    paths = [folder / module.file_name for module in modules]
-    if not force:
-        for path, module in zip(paths, modules, strict=True):
-            _refuse_edited(path, module.text)
-    made = [place for place in (folder, *folder.parents) if not os.path.exists(place)]
+    contents = {folder / module.file_name: module.text.encode() for module in modules}
+    return write_files(contents, _ours, force)
+
+
+def _ours(content: bytes) -> bool:
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for path, module in zip(paths, modules, strict=True):
-            _replace(path, module.text)
-    except BaseException as error:
-        for place in made:
-            with suppress(OSError):  # not empty, or never made
-                place.rmdir()
-        if isinstance(error, OSError):
-            raise _output_error(error, folder) from error
-        raise
-    return paths
-
-
-def _output_error(error: OSError, folder: Path) -> OutputError:
-    remedy = "Name another place with --out."
-    if isinstance(error, FileExistsError | NotADirectoryError):
-        return OutputError(folder, "is a file, expected a folder", remedy)
-    place = Path(error.filename2 or error.filename or folder)
-    if isinstance(error, IsADirectoryError):
-        return OutputError(place, "is a folder, expected a file", remedy)
-    return OutputError(place, f"cannot be written ({error.strerror or error})", remedy)
+        text = content.decode()
+    except UnicodeDecodeError:
+        return False
+    return untouched(text.replace("\r\n", "\n"))  # git may have written the line ends of the system
 
 
 def check(modules: Iterable[RenderedModule], folder: Path) -> list[Difference]:
@@ -112,32 +92,3 @@ def _diff(found: str, wanted: str, path: Path) -> Iterator[str]:
     return difflib.unified_diff(
         found.splitlines(keepends=True), wanted.splitlines(keepends=True), str(path), "what is emitted now"
     )
-
-
-def _refuse_edited(path: Path, wanted: str) -> None:
-    if not os.path.isfile(path):
-        return  # nothing to lose; if it cannot be written, writing says so
-    try:
-        found = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError):
-        found = ""
-    if found != wanted and not untouched(found):
-        raise OutputError(
-            path,
-            "holds something that was not emitted, or was edited since",
-            "Move it away, or overwrite it with --force.",
-        )
-
-
-def _replace(path: Path, text: str) -> None:
-    handle, aside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
-        umask = os.umask(0)
-        os.umask(umask)
-        os.chmod(aside, 0o666 & ~umask)  # mkstemp is for secrets; an emitted module is none
-        os.replace(aside, path)
-    except BaseException:
-        Path(aside).unlink(missing_ok=True)
-        raise
