@@ -36,7 +36,9 @@ Cell = nbformat.NotebookNode
 FOLDER = Path(__file__).resolve().parent
 KERNELSPEC = {"display_name": "Python 3", "language": "python", "name": "python3"}
 TAGS = {"varies", "exercise", "check"}
-MACHINE_PATH = re.compile(r"(?<![\w.])/(?:home|root|tmp|work|usr|opt|var|Users)/|[A-Z]:\\|site-packages|0x[0-9a-f]{6,}")
+MACHINE_PATH = re.compile(
+    r"(?<![\w.])/(?:home|root|tmp|work|usr|opt|var|Users)/|[A-Z]:\\|site-packages|0x[0-9a-f]{6,}"
+)
 UNANSWERED = "not answered yet"
 
 
@@ -181,7 +183,9 @@ def faults(notebook: Notebook) -> list[str]:
     if not texts or not texts[0].startswith("# "):
         complaints.append("it does not begin with a title")
     for heading in ("## What you will know", "## Exercises"):
-        if not any(text.startswith(heading) for text in (line for cell in texts for line in cell.splitlines())):
+        if not any(
+            text.startswith(heading) for text in (line for cell in texts for line in cell.splitlines())
+        ):
             complaints.append(f"it has no heading {heading!r}")
     if not any(kind.startswith("image/") for _, cell in code_cells(notebook) for kind, _ in shown(cell)):
         complaints.append("it shows no picture")
@@ -189,7 +193,9 @@ def faults(notebook: Notebook) -> list[str]:
     for at, cell in enumerate(notebook.cells):
         here = f"cell {at} ({first_line(cell)})"
         if set(cell.metadata) - {"tags"} or tags(cell) - TAGS:
-            complaints.append(f"{here} has metadata {dict(cell.metadata)}, expected tags among {sorted(TAGS)}")
+            complaints.append(
+                f"{here} has metadata {dict(cell.metadata)}, expected tags among {sorted(TAGS)}"
+            )
         if MACHINE_PATH.search(cell.source):
             complaints.append(f"{here} names a path or an address of one machine")
         if cell.cell_type != "code":
@@ -247,7 +253,9 @@ def main(arguments: list[str] | None = None) -> int:
     asked = parser.parse_args(arguments)
     chosen = [path if path.exists() else FOLDER / path for path in asked.notebooks] or paths()
     if missing := [str(path) for path in chosen if not path.exists()]:
-        parser.error(f"no such notebook: {', '.join(missing)}; there are {', '.join(p.name for p in paths())}")
+        parser.error(
+            f"no such notebook: {', '.join(missing)}; there are {', '.join(p.name for p in paths())}"
+        )
     failed = False
     for path in chosen:
         before = read(path)
@@ -260,7 +268,9 @@ def main(arguments: list[str] | None = None) -> int:
             complaints += changes(before, after) if asked.check else []
             if not asked.check:
                 nbformat.write(after, path)
-        print(f"{path.name}: {'ok' if not complaints else ''}", *complaints, sep="\n    " if complaints else "")
+        print(
+            f"{path.name}: {'ok' if not complaints else ''}", *complaints, sep="\n    " if complaints else ""
+        )
         failed |= bool(complaints)
     return int(failed)
 
