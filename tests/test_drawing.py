@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import doctest
 import itertools
 import math
 import os
@@ -638,6 +639,7 @@ PICTURES = {
     "one operator": lambda: drawing.operator(symeq.basis("u i -> u i")[1]),
     "a diagram": lambda: drawing.diagram(PartitionDiagram((0, 1, 0, 2, 1, 3, 0), 4)),
     "15 operators": lambda: drawing.sheet((2, 2)),
+    "5 orbit operators": lambda: drawing.sheet(symeq.basis("n n -> n", "orbit")),
     "203 operators": lambda: drawing.sheet((3, 3)),
     "15 with matrices": lambda: drawing.sheet((2, 2), n=3),
     "long names": lambda: drawing.sheet("an_index_set_with_a_long_name other -> other"),
@@ -1028,6 +1030,14 @@ def test_a_gallery_of_what_is_asked_for_is_all_or_nothing() -> None:
     assert len(named(marks(gallery((4, 4), limit=7).drawings["operators"].svg()), "operator")) == 7
     with pytest.raises(TooLargeError):
         gallery((20, 20))
+
+
+@pytest.mark.checkout
+def test_the_page_of_pictures_is_true() -> None:
+    """The calls in docs/pictures.md give what it says."""
+    page = Path(__file__).resolve().parent.parent / "docs" / "pictures.md"
+    found = doctest.testfile(str(page), module_relative=False, optionflags=doctest.ELLIPSIS)
+    assert found.attempted > 10 and found.failed == 0
 
 
 def test_numbers_and_groups_in_the_svg_are_plain() -> None:

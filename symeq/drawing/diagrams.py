@@ -40,6 +40,10 @@ MOST_AXES_ABREAST = 40
 MOST_PANELS = DIFFERENT
 """A sheet of more operators is not drawn: the 203 of 3 -> 3 fill a poster."""
 
+_ORBITS = (
+    "An orbit operator does what its words say where different blocks of an index set have different "
+    "indices, and nothing elsewhere."
+)
 _STEP, _GAP, _DOT = 30.0, 46.0, 4.5
 _MARGIN = 16.0
 
@@ -140,10 +144,11 @@ def sheet(
     noun = "operator" if basis.count == 1 else "operators"
     at = f"; matrices for {in_words(sizes)}" if sizes else ""
     heading = f"{basis.count} {noun} of the {basis.kind} basis of {spelled(signature)}{part}{at}"
-    sections = [(heading, "operator", panels)]
+    remark = _ORBITS if basis.kind == "orbit" else ""
+    sections = [(heading, remark, "operator", panels)]
     if slots is None:
         own = None if sizes is None else {name: sizes[name] for name in bias.signature.index_sets}
-        sections.append(("Bias", "bias", [_Panel(op, sets, None, own) for op in bias]))
+        sections.append(("Bias", "", "bias", [_Panel(op, sets, None, own) for op in bias]))
     return _arranged(f"the operators of {spelled(signature)}", sections)
 
 
@@ -181,20 +186,22 @@ class _Panel:
         return Sketch((*shapes, *words), width, words[-1].y + 10)
 
 
-def _arranged(title: str, sections: Sequence[tuple[str, str, Sequence[_Panel]]]) -> Drawing:
+def _arranged(title: str, sections: Sequence[tuple[str, str, str, Sequence[_Panel]]]) -> Drawing:
     """Panels in rows, the same number in each row, near to the shape of a page on its side."""
-    listed = [panel for _, _, panels in sections for panel in panels]
+    listed = [panel for *_, panels in sections for panel in panels]
     width = max((panel.width for panel in listed), default=168.0) + 8
     sketches = {panel: panel.sketch(width - 8) for panel in listed}
     area = sum(width * (sketch.height + 8) for sketch in sketches.values())
     columns = max(1, ceil(sqrt(area * sqrt(2)) / width))
-    least = max(text_width(heading, 15) for heading, _, _ in sections)
+    least = max(text_width(heading, 15) for heading, *_ in sections)
     page = max(min(columns, len(listed)) * width, least) + 2 * _MARGIN
     shapes: list[Shape] = []
     y = _MARGIN
-    for heading, kind, panels in sections:
+    for heading, remark, kind, panels in sections:
         shapes.append(Text(_MARGIN, y + 15, heading, 15))
-        y += 28
+        lines = list(paragraph(remark, 10, page - 2 * _MARGIN, _MARGIN, y + 24))
+        shapes += lines
+        y += 28 + 13 * len(lines)
         for start in range(0, len(panels), columns):
             row = panels[start : start + columns]
             high = max(sketches[panel].height for panel in row)
