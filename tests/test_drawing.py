@@ -340,8 +340,8 @@ def test_the_check_of_colours_can_fail() -> None:
     assert orbits("n n ->", {"n": 2}) != orbits("n m ->", {"n": 2, "m": 2})
 
 
-def test_a_sheet_and_the_shared_weights_agree_in_colours() -> None:
-    """The chip beside a slot has the colour of its orbit."""
+def test_all_pictures_agree_in_colours() -> None:
+    """The chip beside a slot and the strip of a node have the colour of the orbit."""
     chips = {
         name: next(mark.attributes["fill"] for mark in panel if mark.name("chip") is not None)
         for name, panel in named(marks(drawing.sheet("n n -> n n").svg()), "operator").items()
@@ -349,6 +349,9 @@ def test_a_sheet_and_the_shared_weights_agree_in_colours() -> None:
     legend = named(marks(drawing.weight_sharing("n n -> n n", 4).svg()), "orbit")
     basis = symeq.basis("n n -> n n")
     assert chips == {str(basis[int(slot)].rgs): entry[0].attributes["fill"] for slot, entry in legend.items()}
+    nodes = named(marks(drawing.lattice("n n -> n n").svg()), "set-partition")
+    strips = {node_name(op.rgs): chips[str(op.rgs)] for op in basis}
+    assert {name: node[1].attributes["fill"] for name, node in nodes.items()} == strips
 
 
 # ---------------------------------------------------------------- colours
