@@ -3,8 +3,9 @@
 Up to eight are the set of Okabe and Ito (2008, "Color universal design"). Up to fifteen were chosen to
 maximise the least CIEDE2000 difference of any two, and of each from white, as seen with normal vision and
 with protanopia, deuteranopia and tritanopia (Machado, Oliveira and Fernandes 2009, severity 1): it is above
-13, where the set of eight has 10. More cannot be told apart by colour alone: they run along cividis, from
-dark to light (Nuñez, Anderton and Renslow 2018, arXiv:1712.01662), and drawings number them.
+13, where the set of eight has 10. More cannot be told apart by colour alone: they run along viridis, from
+dark to light for readers of any colour vision (Smith and van der Walt 2015, "A better default colormap for
+matplotlib"), and drawings number them.
 """
 
 from __future__ import annotations
@@ -12,20 +13,21 @@ from __future__ import annotations
 from itertools import pairwise
 
 TOLD_BY_COLOUR = 15
+DIFFERENT = 240
 
 _EIGHT = ("#000000", "#e69f00", "#56b4e9", "#009e73", "#f0e442", "#0072b2", "#d55e00", "#cc79a7")
 _FIFTEEN = (
     *("#770066", "#eeee00", "#9999ff", "#667711", "#1100dd", "#bbeeaa", "#eeccff", "#444400"),
     *("#6666dd", "#ee6677", "#bb3366", "#77bbaa", "#997799", "#bbaa00", "#005544"),
 )
-# Every eighth of cividis.
-_CIVIDIS = (
-    *("#00224e", "#1a386f", "#434e6c", "#61656f", "#7d7c78", "#9b9476", "#bcae6c", "#dec958", "#fee838"),
+# Every eighth of viridis.
+_VIRIDIS = (
+    *("#440154", "#472d7b", "#3b528b", "#2c728e", "#21918c", "#28ae80", "#5ec962", "#addc30", "#fde725"),
 )
 
 
 def colours(number: int) -> tuple[str, ...]:
-    """So many colours, as ``#rrggbb``; different ones up to 256, easily told apart up to 15.
+    """So many colours, as ``#rrggbb``; different ones up to 240, easily told apart up to 15.
 
     >>> colours(2)
     ('#000000', '#e69f00')
@@ -34,7 +36,7 @@ def colours(number: int) -> tuple[str, ...]:
         return _EIGHT[:number]
     if number <= len(_FIFTEEN):
         return _FIFTEEN[:number]
-    return _along(_CIVIDIS, number)
+    return _along(_VIRIDIS, number)
 
 
 def greys(number: int) -> tuple[str, ...]:

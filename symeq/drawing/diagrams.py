@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import pairwise
+from itertools import islice, pairwise
 from math import ceil, cos, pi, sin, sqrt
+from operator import length_hint
 
 from symeq.bases.derive import derive
 from symeq.bases.operators import BasisOperator, OperatorBasis
 from symeq.combinatorics.diagrams import Block, PartitionDiagram
-from symeq.drawing.colours import colours
+from symeq.drawing.colours import DIFFERENT, colours
 from symeq.drawing.drawing import Drawing
 from symeq.drawing.matrices import default_sizes, dense_sketch, in_words
 from symeq.drawing.shapes import (
@@ -36,9 +37,13 @@ from symeq.signature import Signature, Sizes, Spec
 MOST_AXES_ABREAST = 40
 """A diagram with more axes on one side is not drawn."""
 
-MOST_PANELS = 256
+MOST_PANELS = DIFFERENT
 """A sheet of more operators is not drawn: the 203 of 3 -> 3 fill a poster."""
 
+_ORBITS = (
+    "An orbit operator does what its words say where different blocks of an index set have different "
+    "indices, and nothing elsewhere."
+)
 _STEP, _GAP, _DOT = 30.0, 46.0, 4.5
 _MARGIN = 16.0
 
@@ -55,7 +60,7 @@ def diagram(what: PartitionDiagram) -> Drawing:
     labels = 48.0
     width = max(picture.width + 2 * labels, 260.0)
     left, top = (width - picture.width) / 2, _MARGIN
-    rows = _rows(what)
+    rows = _rows(what, len(set(what.sets)) > 1)
     shapes: list[Shape] = [picture.at(left, top)]
     for y, side, order in zip(rows, ("inputs", "outputs"), (what.order_in, what.order_out), strict=True):
         if order:
@@ -110,43 +115,45 @@ def sheet(
     The chip beside a slot has the colour that ``weight_sharing`` gives it. A spec means its diagram basis.
 
     Args:
-        slots: only these, and no bias.
+        slots: only these, and no bias; of an iterator no more than 241 are taken.
         n: also the matrix of each for index sets of this size (as in Maron et al. 2019, figure 1).
 
     Raises:
         SignatureError, SizeError, OptionError: ``what``, ``n`` or ``slots`` cannot be used.
-        TooLargeError: more than 256 operators, those of the bias counted; more than 40 axes on one side;
+        TooLargeError: more than 240 operators, those of the bias counted; more than 40 axes on one side;
             more than 64 rows or columns.
     """
     basis = what if isinstance(what, OperatorBasis) else derive(what, "diagram")
-    signature = basis.signature
+    signature, sets = basis.signature, basis.signature.index_sets
     bias = OperatorBasis(Signature((), signature.outputs), basis.kind)
     if slots is None:
         number = basis.count + bias.count
-        _refuse_panels(number, signature)
+        refuse_panels(number, signature)
         chosen: Sequence[BasisOperator] = basis[:]
     else:
-        wanted = list(slots)
-        _refuse_panels(len(wanted), signature)
+        wanted = list(islice(slots, MOST_PANELS + 1))
+        refuse_panels(max(len(wanted), length_hint(slots)), signature)
         for slot in wanted:
-            if not 0 <= slot < basis.count:
+            if not hasattr(slot, "__index__") or not 0 <= slot < basis.count:
                 raise OptionError("slots", slot, f"integers from 0 to {basis.count - 1}")
         chosen = [basis[slot] for slot in wanted]
     sizes = None if n is None else signature.sizes(n)
     tints = colours(basis.count) if basis.count <= MOST_PANELS else ()
-    panels = [_Panel(op, tints[op.slot] if tints else None, sizes) for op in chosen]
+    panels = [_Panel(op, sets, tints[op.slot] if tints else None, sizes) for op in chosen]
     part = "" if slots is None else f": {len(chosen)} of them"
     noun = "operator" if basis.count == 1 else "operators"
     at = f"; matrices for {in_words(sizes)}" if sizes else ""
     heading = f"{basis.count} {noun} of the {basis.kind} basis of {spelled(signature)}{part}{at}"
-    sections = [(heading, "operator", panels)]
+    remark = _ORBITS if basis.kind == "orbit" else ""
+    sections = [(heading, remark, "operator", panels)]
     if slots is None:
         own = None if sizes is None else {name: sizes[name] for name in bias.signature.index_sets}
-        sections.append(("Bias", "bias", [_Panel(op, None, own) for op in bias]))
+        sections.append(("Bias", "", "bias", [_Panel(op, sets, None, own) for op in bias]))
     return _arranged(f"the operators of {spelled(signature)}", sections)
 
 
-def _refuse_panels(number: int, signature: Signature) -> None:
+def refuse_panels(number: int, signature: Signature) -> None:
+    """Raises ``TooLargeError`` for a sheet of more operators than can be read."""
     if number > MOST_PANELS:
         raise TooLargeError(
             f"diagrams on one sheet for {spelled(signature)}",
@@ -159,9 +166,11 @@ def _refuse_panels(number: int, signature: Signature) -> None:
 class _Panel:
     """One operator of a sheet: chip and slot, restricted growth string, diagram (and matrix), words."""
 
-    def __init__(self, op: BasisOperator, tint: str | None, sizes: dict[str, int] | None) -> None:
+    def __init__(
+        self, op: BasisOperator, sets: tuple[str, ...], tint: str | None, sizes: dict[str, int] | None
+    ) -> None:
         self.op, self.tint = op, tint
-        picture = diagram_sketch(op.diagram)
+        picture = diagram_sketch(op.diagram, sets)
         self.body = picture if sizes is None else _beside(picture, dense_sketch(op, sizes, cell=5), 20)
         head = 40 + text_width(str(op.slot), 12) + text_width(str(op.rgs), 9.5)
         self.width = max(self.body.width + 20, head, 168.0)
@@ -177,20 +186,22 @@ class _Panel:
         return Sketch((*shapes, *words), width, words[-1].y + 10)
 
 
-def _arranged(title: str, sections: Sequence[tuple[str, str, Sequence[_Panel]]]) -> Drawing:
+def _arranged(title: str, sections: Sequence[tuple[str, str, str, Sequence[_Panel]]]) -> Drawing:
     """Panels in rows, the same number in each row, near to the shape of a page on its side."""
-    listed = [panel for _, _, panels in sections for panel in panels]
+    listed = [panel for *_, panels in sections for panel in panels]
     width = max((panel.width for panel in listed), default=168.0) + 8
     sketches = {panel: panel.sketch(width - 8) for panel in listed}
     area = sum(width * (sketch.height + 8) for sketch in sketches.values())
     columns = max(1, ceil(sqrt(area * sqrt(2)) / width))
-    least = max(text_width(heading, 15) for heading, _, _ in sections)
+    least = max(text_width(heading, 15) for heading, *_ in sections)
     page = max(min(columns, len(listed)) * width, least) + 2 * _MARGIN
     shapes: list[Shape] = []
     y = _MARGIN
-    for heading, kind, panels in sections:
+    for heading, remark, kind, panels in sections:
         shapes.append(Text(_MARGIN, y + 15, heading, 15))
-        y += 28
+        lines = list(paragraph(remark, 10, page - 2 * _MARGIN, _MARGIN, y + 24))
+        shapes += lines
+        y += 28 + 13 * len(lines)
         for start in range(0, len(panels), columns):
             row = panels[start : start + columns]
             high = max(sketches[panel].height for panel in row)
@@ -215,8 +226,10 @@ def _arranged(title: str, sections: Sequence[tuple[str, str, Sequence[_Panel]]])
 # ---------------------------------------------------------------- the diagram itself
 
 
-def diagram_sketch(what: PartitionDiagram) -> Sketch:
+def diagram_sketch(what: PartitionDiagram, sets: tuple[str, ...] = ()) -> Sketch:
     """Dots and connections alone; every block is a group named by its positions.
+
+    ``sets`` lists the index sets that dots tell apart; left out, they are those of the diagram.
 
     Raises:
         TooLargeError: more than 40 axes on one side.
@@ -228,10 +241,10 @@ def diagram_sketch(what: PartitionDiagram) -> Sketch:
             MOST_AXES_ABREAST,
             "diagram.draw() and diagram.words() give it as text.",
         )
-    sets = tuple(dict.fromkeys(what.sets))
+    sets = sets or tuple(dict.fromkeys(what.sets))
     named = len(sets) > 1
     step = max(_STEP, 12 + max((text_width(_name(name), 9) for name in sets), default=0)) if named else _STEP
-    rows = _rows(what)
+    rows = _rows(what, named)
     places = [
         ((axis + 0.5) * step, rows[side])
         for side, order in enumerate((what.order_in, what.order_out))
@@ -251,9 +264,9 @@ def diagram_sketch(what: PartitionDiagram) -> Sketch:
     return Sketch((*shapes, *names), width, height)
 
 
-def _rows(what: PartitionDiagram) -> tuple[float, float]:
+def _rows(what: PartitionDiagram, named: bool) -> tuple[float, float]:
     """The heights of the inputs and of the outputs; a side without axes takes no room."""
-    edge = 22.0 if len(set(what.sets)) > 1 else 10.0
+    edge = 22.0 if named else 10.0
     if what.order_in and what.order_out:
         return edge, edge + _GAP
     return edge + 6, edge + 6

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from symeq.bases.derive import derive
-from symeq.drawing.diagrams import sheet
+from symeq.drawing.diagrams import refuse_panels, sheet
 from symeq.drawing.drawing import Drawing
 from symeq.drawing.lattices import lattice
 from symeq.drawing.matrices import weight_sharing
@@ -39,7 +39,10 @@ def gallery(
     """
     signature = Signature.of(spec)
     basis = derive(signature, kind)
-    slots = None if limit is None or limit >= basis.count else range(limit)
+    slots = None
+    if limit is not None and limit < basis.count:
+        refuse_panels(limit, signature)
+        slots = range(limit)
     makers: dict[str, tuple[Callable[[], Drawing], bool]] = {
         "operators": (lambda: sheet(basis, slots), slots is not None),
         "weights": (lambda: weight_sharing(signature, n), n is not None),

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import combinations
+from operator import index
+from typing import SupportsIndex
 
 from symeq.combinatorics.lattice import moebius as moebius_function
 from symeq.combinatorics.partitions import SetPartition, check_rgs, count, rank, set_partitions
-from symeq.drawing.colours import colours
+from symeq.drawing.colours import DIFFERENT, colours
 from symeq.drawing.drawing import Drawing
 from symeq.drawing.shapes import FAINT, PAPER, Box, Group, Line, Shape, Text, spelled, text_width
 from symeq.errors import OptionError, TooLargeError
@@ -16,6 +18,9 @@ from symeq.signature import Signature, Spec
 
 MOST_NODES = 64
 """A lattice of more set partitions is not drawn: 5 elements have 52, 6 have 203."""
+
+MOST_ELEMENTS = 40
+"""A lattice over more elements is not drawn, not even a small part of it."""
 
 _MARGIN = 16.0
 _HEIGHT = 32.0
@@ -39,7 +44,7 @@ def lattice(
     Raises:
         SignatureError, OptionError: ``what`` is no spec and no integer >= 0.
         InvalidPartitionError: ``above`` is no set partition of these positions.
-        TooLargeError: more than 64 set partitions.
+        TooLargeError: more than 64 set partitions, or more than 40 elements.
     """
     sets, subject = _positions(what)
     rgs = above.rgs if isinstance(above, SetPartition) else above
@@ -59,7 +64,7 @@ def lattice(
     rows = _ordered(nodes, edges)
     bottom = SetPartition(finest)
     total = count(sets)
-    tints = colours(total) if total <= MOST_NODES * 4 else ()
+    tints = colours(total) if total <= DIFFERENT else ()
 
     def lines(node: SetPartition) -> tuple[str, str]:
         slot = f"slot {rank(node.rgs, sets)}"
@@ -99,14 +104,20 @@ def lattice(
 
 
 def _positions(what: int | Spec) -> tuple[tuple[str, ...], str]:
-    if isinstance(what, int):
-        if isinstance(what, bool) or what < 0:
+    if isinstance(what, SupportsIndex):
+        m = index(what)
+        if isinstance(what, bool) or m < 0:
             raise OptionError("what", what, "a signature, or an integer >= 0")
-        if what > 1000:
-            raise TooLargeError("elements of a lattice", what, 1000, "lattice(5) can be drawn.")
-        return ("n",) * what, f"{what} element{'' if what == 1 else 's'}"
+        _refuse_elements(m)
+        return ("n",) * m, f"{m} element{'' if m == 1 else 's'}"
     signature = Signature.of(what)
+    _refuse_elements(len(signature.positions))
     return signature.positions, spelled(signature)
+
+
+def _refuse_elements(m: int) -> None:
+    if m > MOST_ELEMENTS:
+        raise TooLargeError("elements of a lattice", m, MOST_ELEMENTS, "lattice(5) can be drawn.")
 
 
 def _name(node: SetPartition) -> str:

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from symeq.bases.operators import BasisOperator, OperatorBasis
 from symeq.combinatorics.diagrams import PartitionDiagram
 from symeq.combinatorics.partitions import count, ranks_unchecked, renumber, unrank
-from symeq.drawing.colours import TOLD_BY_COLOUR, colours, greys, ink_on
+from symeq.drawing.colours import DIFFERENT, TOLD_BY_COLOUR, colours, greys, ink_on
 from symeq.drawing.drawing import Drawing
 from symeq.drawing.shapes import FAINT, INK, PALE, PAPER, Box, Group, Shape, Sketch, Text, spelled, text_width
 from symeq.errors import TooLargeError
@@ -21,7 +21,7 @@ from symeq.signature import Signature, Sizes, Spec
 MOST_LINES = 64
 """A matrix with more rows or more columns is not drawn: its entries could not be told apart."""
 
-MOST_ORBITS = 256
+MOST_ORBITS = DIFFERENT
 """A weight-sharing matrix with more orbits is not drawn: numbers and colours would not be found again."""
 
 MOST_AXES = 32
@@ -69,7 +69,7 @@ def weight_sharing(spec: Spec, n: Sizes | None = None, numbers: bool = True) -> 
 
     Raises:
         SignatureError, SizeError: ``spec`` or ``n`` cannot be used.
-        TooLargeError: more than 64 rows or columns, 32 axes or 256 orbits; or more than 15 orbits without
+        TooLargeError: more than 64 rows or columns, 32 axes or 240 orbits; or more than 15 orbits without
             numbers, which colours alone do not tell apart.
     """
     signature = Signature.of(spec)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from string import ascii_lowercase
+from string import ascii_letters
 
 from symeq.drawing.drawing import Drawing
 from symeq.drawing.shapes import FAINT, Box, Disc, Group, Line, Shape, Text, spelled, text_width
@@ -120,11 +120,11 @@ def _tensors(plan: Plan, inputs: bool) -> list[_Tensor]:
             bias[target].append(slot)
 
     def lines(at: int) -> tuple[str, ...]:
-        big, small = _letters(maps[at])
+        big, small = (_letters(maps[at], blocks) for blocks in (maps[at].blocks, maps[at].kept))
         name = f"{'c' if inputs else 'b'}{at}" + (f"[{small}]" if small else "")
         whole = ("x" if inputs else "y") + (f"[{big}]" if big else "")
         if inputs:
-            sums = "".join(f"Σ{ascii_lowercase[block % 26]} " for block in maps[at].dropped)
+            sums = "".join(f"Σ{_letters(maps[at], [block])} " for block in maps[at].dropped)
             return (name, f"= {sums}{whole}") if at else (whole,)
         added = f" + bias {', '.join(map(str, bias[at]))}" if bias[at] else ""
         return (f"{name}{added}", f"→ {whole}") if at else (f"{whole}{added}",)
@@ -139,12 +139,10 @@ def _tensors(plan: Plan, inputs: bool) -> list[_Tensor]:
     return found
 
 
-def _letters(map_: AxisMap) -> tuple[str, str]:
-    """The axes of the larger and of the smaller tensor, as letters of their blocks."""
-    big, small = (
-        " ".join(ascii_lowercase[block % 26] for block in side) for side in (map_.blocks, map_.kept)
-    )
-    return big, small
+def _letters(map_: AxisMap, blocks: Sequence[int]) -> str:
+    """The blocks as letters; beyond 52, numbers replace letters."""
+    few = map_.block_count <= len(ascii_letters)
+    return " ".join(ascii_letters[block] if few else str(block) for block in blocks)
 
 
 def _label(step: AxisMap, contracting: bool) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from io import BytesIO
 from math import isfinite
+from numbers import Real
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,7 +23,7 @@ MOST_PIXELS = 10**8
 
 def png(drawing: Drawing, dpi: float) -> bytes:
     """The PNG file (see ``Drawing.png``)."""
-    if isinstance(dpi, bool) or not isinstance(dpi, int | float) or not (isfinite(dpi) and dpi > 0):
+    if isinstance(dpi, bool) or not isinstance(dpi, Real) or not (isfinite(dpi) and dpi > 0):
         raise OptionError("dpi", dpi, "a number above 0, as in dpi=192")
     columns, rows = (max(1, round(side * dpi / 96)) for side in (drawing.width, drawing.height))
     if columns * rows > MOST_PIXELS:
@@ -42,7 +43,7 @@ def png(drawing: Drawing, dpi: float) -> bytes:
             "matplotlib", "draws PNG files", 'pip install "symeq[draw]"; SVG files need no library'
         ) from error
     # Unhinted letters are as wide as the layout takes them to be.
-    with matplotlib.style.context(["default", {"text.hinting": "none", "text.hinting_factor": 1}]):
+    with matplotlib.style.context(["default", {"text.hinting": "none"}]):
         # A hundredth of a pixel keeps rounding from losing one.
         figure = Figure(figsize=((columns + 0.01) / dpi, (rows + 0.01) / dpi), dpi=dpi, facecolor=PAPER)
         axes = figure.add_axes((0, 0, 1, 1))
