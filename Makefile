@@ -13,6 +13,7 @@ WHEEL_SITE := $(CURDIR)/build/wheel-site
 # Stamps: one for the virtual environment, one for each set of extras installed into it.
 MADE := $(VENV)/.made
 DEMO := $(VENV)/.installed-demo
+NOTEBOOKS := $(VENV)/.installed-notebooks
 TEST := $(VENV)/.installed-test
 
 # A PYTHONPATH from outside would decide what is tested.
@@ -21,7 +22,7 @@ unexport PYTHONPATH
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-slow test-checkout test-wheel lint generate check-generated bench clean
+.PHONY: help demo test test-slow test-checkout test-wheel lint generate check-generated notebooks bench clean
 
 help: ## list these commands
 	@sed -n 's/^\([a-z][a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(firstword $(MAKEFILE_LIST)) | awk -F'|' '{ printf "%-24s%s\n", $$1, $$2 }'
@@ -59,6 +60,9 @@ test-wheel: $(TEST) ## the same tests against the built wheel
 generate: $(TEST) ## write the committed library anew
 	$(BIN)/symeq generate --library --out $(LIBRARY)
 
+notebooks: $(NOTEBOOKS) ## run all notebooks from clean kernels, with the long training, and write their outputs
+	$(BIN)/python notebooks/execute.py --long
+
 bench: $(DEMO) ## equality first, then time, against the stacked operators
 	$(BIN)/symeq bench
 
@@ -74,7 +78,7 @@ $(MADE):
 	@touch $@
 
 # The build backend comes first and pinned; --no-build-isolation then builds symeq with it and not with the newest.
-$(DEMO) $(TEST): $(VENV)/.installed-%: pyproject.toml constraints.txt | $(MADE)
+$(DEMO) $(NOTEBOOKS) $(TEST): $(VENV)/.installed-%: pyproject.toml constraints.txt | $(MADE)
 	$(INSTALL) hatchling editables
 	$(INSTALL) --no-build-isolation --editable ".[$*]"
 	@touch $@

@@ -73,3 +73,10 @@ class NotALayerError(SymeqError, ValueError):
     def __init__(self, came: object, problem: str, remedy: str) -> None:
         self.came = came
         super().__init__(f"{came} cannot be verified: {problem}. {remedy}")
+
+
+class MissingLibraryError(SymeqError, ImportError):
+    """A library that only some of symeq needs, and that is not installed; ``name`` says which."""
+
+    def __init__(self, library: str, purpose: str, remedy: str) -> None:
+        super().__init__(f"{library} {purpose}, and is not installed: {remedy}.", name=library)

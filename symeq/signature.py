@@ -131,6 +131,14 @@ class Signature:
             return "->"
         return f"{' '.join(self.inputs)} -> {' '.join(self.outputs)}"
 
+    def _repr_latex_(self) -> str:
+        spaces = []
+        for side in (self.inputs, self.outputs):
+            names = (name.replace("_", r"\_") for name in side)
+            axes = r" \times ".join(rf"\mathit{{{name}}}" for name in names)
+            spaces.append(rf"\mathbb{{R}}^{{{axes}}}" if axes else r"\mathbb{R}")
+        return f"${spaces[0]} \\to {spaces[1]}$"
+
     @property
     def order_in(self) -> int:
         """k, the number of input axes."""

@@ -23,6 +23,7 @@ STAGES = (
     "plans",
     "emit",
     "pipeline",
+    "drawing",
     "layers",
     "interpretation",
     "verification",
@@ -35,12 +36,18 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "__main__": ("cli",),
 }
 
+# A value that a notebook shows imports what draws it when it is shown, and not before.
+SHOWN_BY: dict[str, tuple[str, ...]] = dict.fromkeys(("combinatorics", "bases", "plans"), ("drawing",))
+
 # "deferred": inside a function, or for type checkers only; importing the module does not load the library.
 When = Literal["anywhere", "deferred"]
 LIBRARIES: dict[str, dict[str, When]] = {
-    "numpy": dict.fromkeys(("combinatorics", "bases", "plans", "interpretation", "verification", "bench"), "anywhere"),
+    "numpy": dict.fromkeys(
+        ("combinatorics", "bases", "plans", "drawing", "interpretation", "verification", "bench"), "anywhere"
+    ),
     "sympy": dict.fromkeys(("bases", "plans", "interpretation", "verification"), "anywhere"),
     "jinja2": {"emit": "anywhere"},
+    "matplotlib": {"drawing": "deferred"},  # for PNG files; SVG needs no library
     "torch": {
         "layers": "deferred",  # for its types; emitted modules import torch, writing them does not
         "interpretation": "anywhere",
@@ -126,7 +133,8 @@ def boundary_complaints(root: Path) -> list[str]:
             where = f"{relative}:{found.line}"
             if top == "symeq":
                 target = rest.partition(".")[0] or "__init__"
-                if target not in ("__version__", room, *MAY_IMPORT[room]):
+                shown = SHOWN_BY.get(room, ()) if found.deferred else ()
+                if target not in ("__version__", room, *MAY_IMPORT[room], *shown):
                     complaints.append(f"{where}: {room} may not import symeq.{target}")
             elif top not in sys.stdlib_module_names:
                 when = LIBRARIES.get(top, {}).get(room)
@@ -151,7 +159,7 @@ def library_complaints(root: Path) -> list[str]:
     return complaints
 
 
-def loaded_by(code: str, names: tuple[str, ...] = ("torch", "jinja2", "sympy")) -> list[str]:
+def loaded_by(code: str, names: tuple[str, ...] = ("torch", "jinja2", "sympy", "matplotlib")) -> list[str]:
     """Which of ``names`` a fresh interpreter has loaded after running ``code``."""
     report = f"{code}\nimport sys\nprint(*(name for name in {names!r} if name in sys.modules))"
     done = subprocess.run([sys.executable, "-c", report], capture_output=True, text=True, check=False)
@@ -169,9 +177,9 @@ def test_emitted_files_import_torch_only() -> None:
     assert library_complaints(folder_of("symeq_layers")) == []
 
 
-@pytest.mark.parametrize("statement", ["import symeq", "import symeq.cli"])
+@pytest.mark.parametrize("statement", ["import symeq", "import symeq.cli", "import symeq.drawing"])
 def test_import_is_light(statement: str) -> None:
-    """``import symeq`` and ``symeq --help`` load neither torch nor jinja2 nor SymPy."""
+    """``import symeq`` and ``symeq --help`` load neither torch, jinja2, SymPy nor matplotlib."""
     assert loaded_by(statement) == []
 
 
@@ -202,6 +210,10 @@ def test_generate_works_without_torch(tmp_path: Path) -> None:
         ("layers.py", "class A:\n    import torch", "layers may import torch only inside a function"),
         ("layers.py", "if not TYPE_CHECKING:\n    import torch", "torch only inside a function"),
         ("pipeline.py", "import typer", "pipeline may not import typer"),
+        ("plans/ir.py", "from symeq.drawing import sheet", "plans may not import symeq.drawing"),
+        ("emit/x.py", "def f():\n    import symeq.drawing", "emit may not import symeq.drawing"),
+        ("drawing/x.py", "import matplotlib.pyplot", "matplotlib only inside a function"),
+        ("bases/x.py", "def f():\n    import matplotlib", "bases may not import matplotlib"),
         ("bench.py", "from symeq.cli import main", "bench may not import symeq.cli"),
         ("verification/x.py", "import networkx", "verification may not import networkx"),
         ("cli/__init__.py", "import symeq_layers", "cli may not import symeq_layers"),
@@ -221,6 +233,8 @@ def test_the_boundary_check_can_fail(tmp_path: Path, file: str, source: str, com
     ("file", "source"),
     [
         ("bases/derive.py", "import math\nfrom symeq.errors import SymeqError\nfrom .operators import X"),
+        ("plans/ir.py", "def f():\n    from symeq.drawing import in_notebook"),
+        ("drawing/x.py", "from symeq.pipeline import plan\ndef f():\n    import matplotlib.style"),
         ("layers.py", "from symeq import pipeline\ndef load():\n    import torch"),
         ("emit/render.py", "import jinja2\nfrom symeq import __version__"),
         ("layers.py", "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import torch"),

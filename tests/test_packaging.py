@@ -106,7 +106,7 @@ class TestWheel:
         with tarfile.open(sdist) as archive:
             held = {name.partition("/")[2] for name in archive.getnames()}
         wanted = {"pyproject.toml", "constraints.txt", "Makefile", "README.md", "LICENSE", ".ci/run"}
-        for folder in ("symeq", "templates", "generated", "tests", "examples"):
+        for folder in ("symeq", "templates", "generated", "tests", "examples", "notebooks", "docs"):
             wanted |= files_below(CHECKOUT / folder, folder)
         assert sorted(wanted - held) == []
 

@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     import sympy
 
 MAX_MATRIX_ENTRIES = 10**8
+MAX_TYPESET_AXES = 12
 _MAX_AXES = 32  # of an array before NumPy 2
 
 
@@ -197,6 +198,18 @@ class BasisOperator:
             for slot, merger in zip(slots, mergers.tolist(), strict=True)
         }
 
+    def _repr_latex_(self) -> str | None:
+        if len(self.rgs) > MAX_TYPESET_AXES:
+            return None
+        import sympy
+
+        return rf"$\displaystyle {sympy.latex(self.expr)}$"
+
+    def _repr_svg_(self) -> str | None:
+        from symeq.drawing import in_notebook
+
+        return in_notebook(self)
+
 
 @dataclass(frozen=True, slots=True)
 class OperatorBasis:
@@ -282,3 +295,8 @@ class OperatorBasis:
         """
         sizes = self.signature.sizes(n)
         return prod(count_at_most(m, sizes[name]) for name, m in Counter(self.signature.positions).items())
+
+    def _repr_svg_(self) -> str | None:
+        from symeq.drawing import in_notebook
+
+        return in_notebook(self)

@@ -121,16 +121,16 @@ def sizes_of(signature: Signature, given: Sequence[str]) -> dict[str, int]:
     return signature.sizes(sizes)
 
 
-def folder_of(out: str) -> Path:
-    """The folder that ``--out`` names.
+def folder_of(out: str, option: str = "--out") -> Path:
+    """The folder that ``--out``, or another option, names.
 
     Raises:
         CallError: an empty name, as of a shell variable that is not set.
         OutputError: a file.
     """
     if not out.strip():
-        raise CallError("--out is empty: expected a folder; a dot means the current one.")
+        raise CallError(f"{option} is empty: expected a folder; a dot means the current one.")
     folder = Path(out)
     if os.path.exists(folder) and not os.path.isdir(folder):  # Path.exists raises where one may not look
-        raise OutputError(folder, "is a file, expected a folder", "Name another place with --out.")
+        raise OutputError(folder, "is a file, expected a folder", f"Name another place with {option}.")
     return folder

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from symeq.cli.arguments import AsJson, SpecWords, natural, short, signature_of, sizes_of
-from symeq.cli.console import counted, working, write, write_json, write_table
+from symeq.cli.arguments import AsJson, SpecWords, folder_of, natural, short, signature_of, sizes_of
+from symeq.cli.console import CallError, counted, working, write, write_json, write_table
 from symeq.errors import TooLargeError
-from symeq.signature import Signature, check_kind
+from symeq.signature import BasisKind, EmitOptions, Signature, check_kind
 
 if TYPE_CHECKING:
     from symeq.bases.operators import BasisOperator
@@ -76,16 +77,46 @@ def show(
     with_plan: Annotated[
         bool, typer.Option("--plan", help="Also the steps that compute the layer, and their costs.")
     ] = False,
+    svg: Annotated[
+        str | None,
+        typer.Option("--svg", metavar="DIR", help="Draw instead, into SVG files in this folder."),
+    ] = None,
+    png: Annotated[
+        str | None,
+        typer.Option("--png", metavar="DIR", help="Draw instead, into PNG files in this folder."),
+    ] = None,
+    n: Annotated[
+        list[str] | None,
+        typer.Option("--n", metavar="N|NAME=N", help="Sizes for the picture of the shared weights."),
+    ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Overwrite pictures that were edited by hand.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """List the operators of a layer: slot, rgs, diagram, words and SymPy form.
 
     In the diagram every axis has the letter of its block: one on both sides is
     carried over, on the left only summed over, on the right only copied along.
+
+    With --svg or --png, draw: the operators on a sheet, the weights that a layer
+    shares, the refinement lattice and the plan.
     """
     from symeq.bases.derive import derive
 
     signature = signature_of(words or [])
+    folders = {"svg": svg, "png": png}
+    if svg is not None or png is not None:
+        if with_plan:
+            raise CallError(
+                "--plan lists, and --svg and --png draw the plan, too: leave out one or the other."
+            )
+        places = {form: folder_of(out, f"--{form}") for form, out in folders.items() if out is not None}
+        sizes = sizes_of(signature, n) if n else None
+        most = None if limit is None else natural("--limit", limit)
+        return _draw(signature, check_kind(kind), sizes, most, places, force, as_json)
+    if n or force:
+        raise CallError(f"{'--n' if n else '--force'} is for pictures: it goes with --svg or --png.")
     basis = derive(signature, check_kind(kind))
     shown = basis.count if limit is None else min(natural("--limit", limit), basis.count)
     if limit is None and shown > MOST_UNASKED:
@@ -119,6 +150,40 @@ def show(
         )
     if report is not None:
         write(f"\n{report}")
+
+
+def _draw(
+    signature: Signature,
+    kind: BasisKind,
+    sizes: dict[str, int] | None,
+    limit: int | None,
+    places: dict[str, Path],
+    force: bool,
+    as_json: bool,
+) -> None:
+    """Writes every picture that can be read, in every form, and says which cannot, and why."""
+    from symeq.drawing.drawing import drawn_by_us
+    from symeq.drawing.gallery import gallery
+    from symeq.emit.names import module_name
+    from symeq.files import write_files
+
+    with working(f"drawing {short(str(signature))}"):
+        found = gallery(signature, kind, sizes, limit)
+        stem = module_name(signature, EmitOptions())
+        contents = {
+            folder / f"{stem}_{name}.{form}": drawing.encoded(form)
+            for form, folder in places.items()
+            for name, drawing in found.drawings.items()
+        }
+    options = " or ".join(f"--{form}" for form in places)
+    paths = write_files(contents, drawn_by_us, force, remedy=f"Name another place with {options}.")
+    if as_json:
+        document = {"signature": str(signature), "kind": kind, "paths": [str(path) for path in paths]}
+        return write_json(document | {"left_out": found.left_out})
+    for path in paths:
+        write(str(path))
+    for name, reason in found.left_out.items():
+        write(f"{name} not drawn: {reason}")
 
 
 def _row(operator: BasisOperator) -> dict[str, Any]:

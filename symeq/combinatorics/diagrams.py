@@ -175,6 +175,11 @@ class PartitionDiagram:
         steps += [f"copy along {_axes_in_words('output', self.axes(block)[1])}" for block in self.output_only]
         return ", ".join(steps) or "keep the number as it is"
 
+    def _repr_svg_(self) -> str | None:
+        from symeq.drawing import in_notebook
+
+        return in_notebook(self)
+
 
 def _singles(size: int) -> tuple[int, ...]:
     """Labels of single elements, which no block of a diagram has."""

@@ -225,6 +225,10 @@ class SetPartition:
     def __str__(self) -> str:
         return "".join(f"{{{' '.join(map(str, block))}}}" for block in self.blocks) or "{}"
 
+    def _repr_latex_(self) -> str:
+        blocks = ", ".join(rf"\{{{', '.join(map(str, block))}\}}" for block in self.blocks)
+        return rf"$\{{{blocks}\}}$"
+
 
 # ---------------------------------------------------------------- enumeration
 

@@ -187,6 +187,11 @@ class Plan:
 
         return report(self)
 
+    def _repr_svg_(self) -> str | None:
+        from symeq.drawing import in_notebook
+
+        return in_notebook(self)
+
 
 def _positions(map_: AxisMap, permutation: Permutation, order_in: int) -> list[int]:
     """For each output position the column of its block in a source's row, or -1 - its number if it is new."""
