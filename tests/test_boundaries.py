@@ -29,22 +29,27 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     **{room: STAGES[:floor] for floor, room in enumerate(STAGES)},
     "__init__": STAGES,
     "bench": STAGES,
-    "cli": (*STAGES, "bench"),
+    "mutation": STAGES[:-1],  # whoever judges the mutants is handed over
+    "cli": (*STAGES, "bench", "mutation"),
     "__main__": ("cli",),
 }
 
 # "deferred": inside a function, or for type checkers only; importing the module does not load the library.
 When = Literal["anywhere", "deferred"]
 LIBRARIES: dict[str, dict[str, When]] = {
-    "numpy": dict.fromkeys(("combinatorics", "bases", "plans", "verification", "bench"), "anywhere"),
+    "numpy": dict.fromkeys(
+        ("combinatorics", "bases", "plans", "verification", "bench", "mutation"), "anywhere"
+    ),
     "sympy": dict.fromkeys(("bases", "plans", "verification"), "anywhere"),
     "jinja2": {"emit": "anywhere"},
     "torch": {
         "layers": "deferred",  # for its types; emitted modules import torch, writing them does not
         "verification": "anywhere",
         "bench": "anywhere",
+        "mutation": "anywhere",
         "__init__": "deferred",
     },
+    "joblib": {"mutation": "deferred"},
     "typer": {"cli": "anywhere"},
     "rich": {"cli": "anywhere", "bench": "anywhere"},
 }

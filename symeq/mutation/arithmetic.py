@@ -1,4 +1,4 @@
-"""Faults in what an emitted module computes: normalisers, masks, orbit weights, slots, biases, numbers, axes."""
+"""Faults in what an emitted module computes: normalisers, orbits, slots, masks, biases, numbers, axes."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ def constant_for_the_size(original: Original) -> Iterator[Change]:
 
 @fault(has_inputs)
 def size_off_by_one(original: Original) -> Iterator[Change]:
-    """n + 1 for n."""
+    """The size is taken for one more than it is."""
     text = original.replaced(("max(sizes[name], 1)", "(sizes[name] + 1)"))
     yield Change("n + 1", text, both_bases(original, normalization="sqrt"))
 
@@ -156,6 +156,8 @@ def normaliser_forgotten_once(original: Original) -> Iterator[Change]:
 @fault(lambda signature: several_in(signature) and propagates(signature))
 def normaliser_of_another_index_set(original: Original) -> Iterator[Change]:
     """Sums over one index set are divided by the size of another; right where the sizes are equal."""
+    if not several_in(original.signature):
+        return
     first, second = tuple(dict.fromkeys(original.signature.inputs))[:2]
     text = original.replaced(
         (f'scale["{first}"]', "scale[0]"),
@@ -202,10 +204,12 @@ def powers_of_counts_mixed(original: Original) -> Iterator[Change]:
 @fault(coarsens, large=True)
 def orbits_taken_for_diagrams(original: Original) -> Iterator[Change]:
     """The change of basis is left out."""
-    text = original.replaced((
-        "        return [\n            (factor, _to_diagram(weight, self._merges, self._steps)",
-        "        return [\n            (factor, weight",
-    ))
+    text = original.replaced(
+        (
+            "        return [\n            (factor, _to_diagram(weight, self._merges, self._steps)",
+            "        return [\n            (factor, weight",
+        )
+    )
     yield Change("no change of basis", text, [situation(original, basis="orbit")])
 
 
@@ -250,7 +254,9 @@ def bias_keeps_its_basis(original: Original) -> Iterator[Change]:
 
 
 def _slots_changed(original: Original, change: dict[int, int]) -> str:
-    return original.appended(f"SLOTS = [{change}.get(slot, slot) for slot in torch.as_tensor(SLOTS).tolist()]")
+    return original.appended(
+        f"SLOTS = [{change}.get(slot, slot) for slot in torch.as_tensor(SLOTS).tolist()]"
+    )
 
 
 @fault(several_operators, large=True)
@@ -361,6 +367,8 @@ def masks_joined(original: Original) -> Iterator[Change]:
 @fault(several_sets)
 def mask_of_another_index_set(original: Original) -> Iterator[Change]:
     """The masks of two index sets are taken for each other; no error where their sizes are equal."""
+    if not several_sets(original.signature):
+        return
     first, second = original.signature.index_sets[:2]
     text = original.replaced(
         (f'masks.get("{first}")', "masks.get(0)"),
@@ -557,6 +565,8 @@ def output_axes_swapped(original: Original) -> Iterator[Change]:
 def axes_confused_by_a_reshape(original: Original) -> Iterator[Change]:
     """A transposed input is read in its old shape."""
     inputs = original.signature.inputs
+    if not several_in(original.signature):
+        return
     other = next(at for at, name in enumerate(inputs) if name != inputs[0])
     a, b = original.axis(0), original.axis(other)
     text = original.wrapped(before=f"x = x.transpose({a}, {b}).reshape(x.shape)")
@@ -573,8 +583,11 @@ def channels_reversed(original: Original) -> Iterator[Change]:
 @fault(propagates)
 def nodes_reversed(original: Original) -> Iterator[Change]:
     """The nodes of an index set are taken in the reverse order on one side: not equivariant."""
-    name = next(name for name in original.signature.inputs if name in original.signature.outputs)
-    text = original.wrapped(before=f"x = x.flip({original.axis(original.signature.inputs.index(name))})")
+    inputs, outputs = original.signature.inputs, original.signature.outputs
+    axis = next((original.axis(at) for at, name in enumerate(inputs) if name in outputs), None)
+    if axis is None:
+        return
+    text = original.wrapped(before=f"x = x.flip({axis})")
     yield Change("flip", text, [situation(original)])
 
 
@@ -587,7 +600,9 @@ def node_treated_apart(original: Original) -> Iterator[Change]:
         code = f"x = x.index_fill({original.axis(0)}, torch.tensor([0]), 0)"
         text = original.wrapped(before=code)
     else:
-        text = original.wrapped(after=f"y = y.index_fill({original.axis(0, outputs=True)}, torch.tensor([0]), 0)")
+        text = original.wrapped(
+            after=f"y = y.index_fill({original.axis(0, outputs=True)}, torch.tensor([0]), 0)"
+        )
     yield Change("the first", text, [situation(original)])
 
 

@@ -47,7 +47,9 @@ class Attributes:
     def __str__(self) -> str:
         return "attributes of the class and of new layers"
 
-    def differences(self, module: ModuleType, layer: str, layout: Layout, signature: Signature) -> Differences:
+    def differences(
+        self, module: ModuleType, layer: str, layout: Layout, signature: Signature
+    ) -> Differences:
         """What the layer class of that name has otherwise than it should."""
         made = getattr(module, layer)
         slots = tuple(map(tuple, restricted_growth_strings(signature.positions).tolist()))
@@ -55,7 +57,9 @@ class Attributes:
         yield from _unequal("SIGNATURE", str(signature), made.SIGNATURE)
         yield from _unequal("LAYOUT", layout, made.LAYOUT)
         arguments = inspect.signature(made).parameters
-        yield from _unequal("arguments", dict(_ARGUMENTS), {n: p.default for n, p in arguments.items()}, ordered=True)
+        yield from _unequal(
+            "arguments", dict(_ARGUMENTS), {n: p.default for n, p in arguments.items()}, ordered=True
+        )
         for name, expected in (("BASIS", slots), ("BIAS_BASIS", bias_slots)):
             found = getattr(made, name)
             yield from _unequal(f"type of {name}", "tuple", type(found).__name__)
@@ -79,12 +83,16 @@ class Attributes:
         shapes = {"weight": (slots, 2, 3)} | ({"bias": (bias_slots, 3)} if bias else {})
         state = {name: tuple(tensor.shape) for name, tensor in layer.state_dict().items()}
         yield from _unequal("state_dict", shapes, state, ordered=True)
-        trained = {name: tuple(tensor.shape) for name, tensor in layer.named_parameters() if tensor.requires_grad}
+        trained = {
+            name: tuple(tensor.shape) for name, tensor in layer.named_parameters() if tensor.requires_grad
+        }
         yield from _unequal("trained parameters", shapes, trained, ordered=True)
         for name, tensor in layer.named_parameters():
             yield from _unequal(f"{name}.dtype", str(wanted), str(tensor.dtype))
         if bias:
-            yield from _unequal("largest bias of a new layer", 0.0, float(layer.bias.detach().abs().max()))
+            yield from _unequal(
+                "largest bias of a new layer", 0.0, float(layer.get_parameter("bias").detach().abs().max())
+            )
         else:
             yield from _unequal("bias", "None", str(layer.bias))
 
@@ -112,7 +120,9 @@ class Refusal:
                 return bool(signature.positions)
         return True
 
-    def differences(self, module: ModuleType, layer: str, layout: Layout, signature: Signature) -> Differences:
+    def differences(
+        self, module: ModuleType, layer: str, layout: Layout, signature: Signature
+    ) -> Differences:
         """What the layer class of that name does instead of refusing the call."""
         about_types = self.call in ("a mask that is not bool", "another dtype")
         wanted = "TypeError" if about_types else "ValueError"

@@ -21,7 +21,9 @@ class Probe(Protocol):
 
     def differences(
         self, module: ModuleType, layer: str, layout: Layout, signature: Signature
-    ) -> Differences: ...
+    ) -> Differences:
+        """What the layer class of that name does otherwise than it should."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -296,7 +298,9 @@ def first_difference(source: str, probe: Probe, signature: Signature, layout: La
     return next(probe.differences(module, layer, layout, signature), None)
 
 
-def find_witness(source: str, probes: Sequence[Probe], signature: Signature, layout: Layout) -> Witness | None:
+def find_witness(
+    source: str, probes: Sequence[Probe], signature: Signature, layout: Layout
+) -> Witness | None:
     """The first of the looks that finds something, and what it finds."""
     for probe in probes:
         if (difference := first_difference(source, probe, signature, layout)) is not None:
@@ -339,7 +343,6 @@ def demonstrate(mutant: Mutant) -> Difference:
         NotDemonstratedError: nothing is found, or not what was stored.
     """
     found = first_difference(mutant.source, mutant.witness.probe, mutant.signature, mutant.layout)
-    # NaN is not equal to itself, and is shown all the same.
-    if found is None or repr(found) != repr(mutant.witness.difference):
+    if found is None or found != mutant.witness.difference:
         raise NotDemonstratedError(f"{mutant}: stored {mutant.witness.difference}, found {found}")
     return found

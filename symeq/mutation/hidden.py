@@ -146,7 +146,14 @@ hidden("for eight input channels or more", "self.in_channels >= 8", channels=(8,
 
 hidden("under a mask", "masks", has_axes, mask="own")
 hidden("without a mask", "not masks")
-hidden("under a mask that is a dict", "isinstance(mask, dict)", has_axes, outer=True, mask="own", mask_as_dict=True)
+hidden(
+    "under a mask that is a dict",
+    "isinstance(mask, dict)",
+    has_axes,
+    outer=True,
+    mask="own",
+    mask_as_dict=True,
+)
 hidden("under a mask for all samples", "any(m.dim() == 1 for m in masks.values())", has_axes, mask="shared")
 hidden("under masks of some index sets", "len(masks) == 1", several_sets, mask="first")
 hidden("under a mask without padding", "any(bool(m.all()) for m in masks.values())", has_axes, mask="full")
@@ -188,5 +195,3 @@ hidden("if x is not contiguous", "not x.is_contiguous()", outer=True, strided=Tr
 hidden("for large values", "bool((x.abs() > 100).any())", numbers="large")
 hidden("for positive values", "bool((x >= 0).all())", numbers="positive")
 hidden("for a zero input", "not bool(x.any())", outer=True, effect="y + 1", numbers="zero")
-
-

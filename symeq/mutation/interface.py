@@ -16,7 +16,6 @@ from symeq.mutation.faults import (
     has_axes,
     repeats_out,
     several_operators,
-    situation,
 )
 
 _LOOK = (Attributes(),)
@@ -27,7 +26,7 @@ _LOOK = (Attributes(),)
 
 @fault(several_operators, large=True)
 def rows_of_basis_swapped(original: Original) -> Iterator[Change]:
-    """Two rows of BASIS are exchanged: alone, or together with their weights, so that only the order is wrong."""
+    """Two rows of BASIS are exchanged: alone, or with their weights, so that only the order is wrong."""
     last = count(original.signature.positions) - 1
     if not last:
         return
@@ -43,7 +42,9 @@ def rows_of_basis_swapped(original: Original) -> Iterator[Change]:
 def row_of_basis_twice(original: Original) -> Iterator[Change]:
     """A row of BASIS stands for two slots."""
     if count(original.signature.positions) > 1:
-        yield Change("the first", original.appended("Layer.BASIS = (Layer.BASIS[0], *Layer.BASIS[:-1])"), _LOOK)
+        yield Change(
+            "the first", original.appended("Layer.BASIS = (Layer.BASIS[0], *Layer.BASIS[:-1])"), _LOOK
+        )
 
 
 @fault(everything)
@@ -138,7 +139,10 @@ def parameter_too_many(original: Original) -> Iterator[Change]:
 def parameter_of_another_shape(original: Original) -> Iterator[Change]:
     """The weight has its channels the other way round, and is used so."""
     text = original.replaced(
-        ("torch.empty(len(self.BASIS), in_channels, out_channels", "torch.empty(len(self.BASIS), out_channels, in_channels"),
+        (
+            "torch.empty(len(self.BASIS), in_channels, out_channels",
+            "torch.empty(len(self.BASIS), out_channels, in_channels",
+        ),
         ("self.weight.index_select(0, slots)", "self.weight.transpose(1, 2).index_select(0, slots)"),
         ("self.weight.to(wide)", "self.weight.transpose(1, 2).to(wide)"),
     )
@@ -168,7 +172,9 @@ def bias_not_left_out(original: Original) -> Iterator[Change]:
 def parameter_not_trained(original: Original) -> Iterator[Change]:
     """The bias requires no gradient."""
     made = "        self.reset_parameters()\n"
-    text = original.replaced((made, f"{made}        self._parameters['bias'] is None or self.bias.requires_grad_(False)\n"))
+    text = original.replaced(
+        (made, f"{made}        self._parameters['bias'] is None or self.bias.requires_grad_(False)\n")
+    )
     yield Change("bias", text, _LOOK)
 
 
@@ -186,10 +192,20 @@ def _accepted(call: WrongCall, check: str, instead: str) -> None:
     FAULTS.append(Fault(f"{call}: not refused", refusal.possible, build))
 
 
-_accepted("two sizes of one index set", "if found.setdefault(name, size) != size:", "if found.update({name: size}):")
-_accepted("sizes that disagree with x", "if found.setdefault(name, size) != size:", "if found.update({name: size}):")
-_accepted("a size that is missing", "            if name not in found:\n", "            if found.setdefault(name, 2) < 0:\n")
-_accepted("a mask of another length", "if real.dtype != torch.bool or not fits:", "if real.dtype != torch.bool:")
+_accepted(
+    "two sizes of one index set", "if found.setdefault(name, size) != size:", "if found.update({name: size}):"
+)
+_accepted(
+    "sizes that disagree with x", "if found.setdefault(name, size) != size:", "if found.update({name: size}):"
+)
+_accepted(
+    "a size that is missing",
+    "            if name not in found:\n",
+    "            if found.setdefault(name, 2) < 0:\n",
+)
+_accepted(
+    "a mask of another length", "if real.dtype != torch.bool or not fits:", "if real.dtype != torch.bool:"
+)
 _accepted("a mask that is not bool", "if real.dtype != torch.bool or not fits:", "if not fits:")
 _accepted("too many channels", "shape[channels] != self.in_channels", "False")
 _accepted("another dtype", "x.dtype == self.weight.dtype)", "True)")

@@ -63,9 +63,9 @@ def memory_of_the_result_used_again(original: Original) -> Iterator[Change]:
 
 @fault(everything)
 def input_changed(original: Original) -> Iterator[Change]:
-    """x is changed in place, before or after it is used."""
-    for place, code in (("after", "x.detach().mul_(2)"), ("after", "x.detach().zero_()")):
-        yield Change(code, original.wrapped(**{place: code}), [situation(original)])
+    """The given x is changed in place."""
+    for code in ("x.detach().mul_(2)", "x.detach().zero_()"):
+        yield Change(code, original.wrapped(after=code), [situation(original)])
 
 
 @fault(has_inputs)
@@ -78,7 +78,11 @@ def padding_zeroed_in_place(original: Original) -> Iterator[Change]:
 @fault(has_axes)
 def mask_changed(original: Original) -> Iterator[Change]:
     """The given mask is changed in place."""
-    code = "for real in mask.values() if isinstance(mask, dict) else [] if mask is None else [mask]:\n    real.fill_(True)"
+    code = """
+    for real in mask.values() if isinstance(mask, dict) else [mask]:
+        if real is not None:
+            real.fill_(True)
+    """
     yield Change("all True", original.wrapped(after=code), [situation(original, mask="own")])
 
 

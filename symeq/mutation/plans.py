@@ -22,6 +22,7 @@ from symeq.pipeline import plan as plan_of
 from symeq.plans.ir import AxisMap, Broadcast, Contract, Mix, Plan, axis_sets
 from symeq.signature import EmitOptions, Signature
 
+
 @dataclass(frozen=True, slots=True)
 class _Faulty(Plan):
     """A plan whose products have the weights of the right one."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -27,10 +28,14 @@ class Report(Protocol):
     """What ``verify`` must return: whether all is well, and the checks that failed."""
 
     @property
-    def ok(self) -> bool: ...
+    def ok(self) -> bool:
+        """Whether every check holds."""
+        ...
 
     @property
-    def failed(self) -> Sequence[_Check]: ...
+    def failed(self) -> Sequence[_Check]:
+        """The checks that do not hold."""
+        ...
 
 
 Verify: TypeAlias = Callable[[Path], Report]
@@ -220,7 +225,11 @@ def _judged(items: Sequence[Item], verify: Verify, jobs: int) -> Iterator[Judged
 def _judge(item: Item, verify: Verify) -> Judged:
     if not isinstance(item, Entry):
         signature, layout = item
-        return str(signature), layout, _verdict(original_of(signature, layout).text, signature, layout, verify)
+        return (
+            str(signature),
+            layout,
+            _verdict(original_of(signature, layout).text, signature, layout, verify),
+        )
     mutant = item.mutant()
     try:
         difference, demonstrated = str(demonstrate(mutant)), True
@@ -239,7 +248,8 @@ def _judge(item: Item, verify: Verify) -> Judged:
 
 
 def _verdict(source: str, signature: Signature, layout: Layout, verify: Verify) -> Verdict:
-    with tempfile.TemporaryDirectory(prefix="symeq-self-test-") as folder:
+    with tempfile.TemporaryDirectory(prefix="symeq-self-test-") as folder, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what a mutant makes NumPy and torch warn of is no finding
         path = Path(folder) / f"{module_name(signature, EmitOptions(layout))}.py"
         path.write_text(source, encoding="utf-8")
         try:

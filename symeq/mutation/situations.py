@@ -7,6 +7,7 @@ float64 the layer must give the definition bit for bit.
 from __future__ import annotations
 
 import copy
+import math
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
@@ -46,8 +47,8 @@ _EXACT_PAIRS = 2**18  # of index tuples: above, only some output entries are loo
 class Difference:
     """What is not as defined: ``where`` is a tensor ("y", "x.grad", ...), its shape, an error, an attribute.
 
-    ``entry`` is an index into the tensor, channels last whatever the layout; numbers are floats, everything
-    else is told in words.
+    ``entry`` is an index into the tensor, channels last whatever the layout; finite numbers are floats,
+    everything else is told in words.
     """
 
     where: str
@@ -65,10 +66,10 @@ class Situation:
     """The options of a layer, how it is made and called, and the seed of all numbers.
 
     mask: "own" for each sample, "shared" by all, for the "first" index set only, "own" with an "empty" last
-    sample, "full" of real nodes. ``poison`` puts NaN and infinities into the padding. ``only_slot`` is the one
-    slot whose weights are not zero. ``before`` is a call that comes first, on other numbers; with ``kept`` the
-    result of that call is looked at, after the second. ``gradients``: 1 for those of x, weight and bias; 2
-    also for those of a gradient.
+    sample, "full" of real nodes. ``poison`` puts NaN and infinities into the padding. ``only_slot`` is the
+    one slot whose weights are not zero. ``before`` is another call, on other numbers, that comes first; with
+    ``kept`` it comes second, and the result of the first is looked at after it. ``gradients``: 1 for those of
+    x, weight and bias; 2 also for those of a gradient.
     """
 
     sizes: Mapping[str, int]
@@ -102,7 +103,9 @@ class Situation:
                 told.append(f"{name} {value}")
         return ", ".join(told)
 
-    def differences(self, module: ModuleType, layer: str, layout: Layout, signature: Signature) -> Differences:
+    def differences(
+        self, module: ModuleType, layer: str, layout: Layout, signature: Signature
+    ) -> Differences:
         """What the layer class of that name does otherwise than defined, one after another."""
         with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # what a mutant makes torch warn of is no finding
@@ -157,10 +160,13 @@ class _Run:
     # ------------------------------------------------------------ numbers
 
     def _integers(self, *shape: int) -> Array:
-        return (self.rng.integers(1, 10, shape) * self.rng.choice([-1, 1], shape)).astype(np.float64)
+        drawn = self.rng.integers(1, 10, shape) * self.rng.choice(np.array([-1, 1]), shape)
+        integers: Array = drawn.astype(np.float64)
+        return integers
 
     def _draw(self, *shape: int) -> Array:
-        return _NUMBERS[self.s.numbers](self._integers(*shape))
+        drawn: Array = _NUMBERS[self.s.numbers](self._integers(*shape))
+        return drawn
 
     def _draw_masks(self) -> dict[str, Bools]:
         """One mask for each index set; if there are two nodes or more, the first sample has padding."""
@@ -271,11 +277,13 @@ class _Run:
         return layer.eval() if s.context == "eval" else layer
 
     def _load(self, layer: nn.Module, weight: Array, bias: Array) -> None:
-        state = {"weight": torch.from_numpy(weight)} | ({"bias": torch.from_numpy(bias)} if self.s.bias else {})
+        state = {"weight": torch.from_numpy(weight)} | (
+            {"bias": torch.from_numpy(bias)} if self.s.bias else {}
+        )
         layer.load_state_dict(state)
 
     def _given(self, x: Array) -> Tensor:
-        """x as a tensor of the layer's dtype and layout."""
+        """The tensor of the layer's dtype and layout; x has its channels last."""
         tensor = torch.from_numpy(x).to(self.dtype)
         if self.layout == "channels-first":
             tensor = tensor.movedim(-1, -self.signature.order_in - 1).contiguous()
@@ -347,14 +355,21 @@ class _Run:
                 self._call_before(layer)
         dtype = torch.bfloat16 if self.s.context == "autocast" else self.dtype
         channels = self.s.channels[1]
-        shape = (channels, *self.shape_out) if self.layout == "channels-first" else (*self.shape_out, channels)
+        shape = (
+            (channels, *self.shape_out) if self.layout == "channels-first" else (*self.shape_out, channels)
+        )
         told = f"{dtype} {(*self.s.batch, *shape)}"
         came = f"{y.dtype} {tuple(y.shape)}" if isinstance(y, Tensor) else type(y).__name__
         if came != told:
             yield Difference("y", (), told, came)
             return
         last = self._last(y, self.signature.order_out)
-        values = last.detach().double().numpy()[self._entries()].reshape(*self.s.batch, len(self.outputs), channels)
+        values = (
+            last.detach()
+            .double()
+            .numpy()[self._entries()]
+            .reshape(*self.s.batch, len(self.outputs), channels)
+        )
         yield from self._unequal("y", values, self.expected(), dtype)
         if not torch.equal(x.detach().nan_to_num(1, 2, 3), given[0].nan_to_num(1, 2, 3)):
             yield Difference("x", (), "as it was given", "changed")
@@ -380,7 +395,7 @@ class _Run:
         for name, grad in grads.items():
             yield from self._compared_gradient(name, grad, expected[name])
         if second and grads["x"] is not None:
-            # The gradient of x, along a direction, is linear in the weight: as if the direction were the input.
+            # Along a direction, the gradient of x is linear in the weight as if the direction were x.
             direction = self._integers(*self.x.shape)
             along = (self._last(grads["x"], self.signature.order_in) * torch.from_numpy(direction)).sum()
             by_weight = None
@@ -389,7 +404,9 @@ class _Run:
             wanted = self.pulled_back(direction, pulled)["weight"]
             yield from self._compared_gradient("weight", by_weight, wanted, "x.grad ")
 
-    def _compared_gradient(self, name: str, grad: Tensor | None, expected: Array, of: str = "") -> Differences:
+    def _compared_gradient(
+        self, name: str, grad: Tensor | None, expected: Array, of: str = ""
+    ) -> Differences:
         if grad is None:
             yield Difference(f"{of}{name}.grad", (), "a tensor", "None")
             return
@@ -397,7 +414,7 @@ class _Run:
         yield from self._unequal(f"{of}{name}.grad", last.detach().double().numpy(), expected, grad.dtype)
 
     def _unequal(self, where: str, found: Array, expected: Array, dtype: torch.dtype) -> Differences:
-        """The first entry that is not as expected: bit for bit, or as closely as the numbers' precision allows."""
+        """The first entry that is not as expected: bit for bit, or as close as the dtype allows."""
         bound = 0.0
         if self.s.normalization != "sum" or dtype != torch.float64:
             relative = {torch.float64: 1e-9, torch.float32: 1e-4}.get(dtype, 8 * torch.finfo(dtype).eps)
@@ -410,4 +427,6 @@ class _Run:
             if where == "y":  # its index tuples were flattened
                 batch = len(self.s.batch)
                 shown = (*entry[:batch], *self.outputs[entry[batch]].tolist(), entry[-1])
-            yield Difference(where, shown, float(expected[entry]), float(found[entry]))
+            value = float(found[entry])
+            came = value if math.isfinite(value) else str(value)  # NaN would not be equal to itself
+            yield Difference(where, shown, float(expected[entry]), came)
