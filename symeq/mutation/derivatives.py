@@ -74,6 +74,13 @@ def backward_of_x_wrong_for_large_n(original: Original) -> Iterator[Change]:
     yield Change("n >= 5", text, [situation(original, gradients=1, sizes=sizes_of(original.signature, 5))])
 
 
+@fault(everything)
+def backward_of_x_wrong_in_float32(original: Original) -> Iterator[Change]:
+    """The gradient of x is wrong in one dtype only."""
+    text = _of_x(original, "2 * grad if grad.dtype == torch.float32 else grad")
+    yield Change("float32", text, [situation(original, gradients=1, dtype="float32")])
+
+
 @fault(has_axes)
 def backward_into_the_padding(original: Original) -> Iterator[Change]:
     """Padded entries of x have a gradient."""

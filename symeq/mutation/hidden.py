@@ -136,6 +136,15 @@ hidden(
     basis="orbit",
     mask="own",
 )
+hidden(
+    "in float32 under a mask in the orbit basis without a bias",
+    'x.dtype == torch.float32 and masks and self.basis == "orbit" and self.bias is None',
+    has_axes,
+    dtype="float32",
+    mask="own",
+    basis="orbit",
+    bias=False,
+)
 hidden("without a bias", "self.bias is None", bias=False)
 hidden("for one input channel", "self.in_channels == 1", channels=(1, 3))
 hidden("for one output channel", "self.out_channels == 1", channels=(2, 1))
@@ -192,6 +201,8 @@ hidden("when exported", "torch.compiler.is_exporting()", context="exported")
 
 hidden("if sizes are given", "sizes is not None", has_axes, outer=True, all_sizes=True)
 hidden("if x is not contiguous", "not x.is_contiguous()", outer=True, strided=True)
+hidden("with float64 by default", "torch.get_default_dtype() == torch.float64", context="float64")
+hidden("for large weights", "bool((self.weight.abs() > 100).any())", weights="large")
 hidden("for large values", "bool((x.abs() > 100).any())", numbers="large")
 hidden("for positive values", "bool((x >= 0).all())", numbers="positive")
 hidden("for a zero input", "not bool(x.any())", outer=True, effect="y + 1", numbers="zero")

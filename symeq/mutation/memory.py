@@ -24,6 +24,22 @@ def wrong_on_the_second_call(original: Original) -> Iterator[Change]:
 
 
 @fault(everything)
+def wrong_on_a_late_call(original: Original) -> Iterator[Change]:
+    """A counter: right two hundred times."""
+    code = "self._calls = getattr(self, '_calls', 0) + 1\nif self._calls > 200:\n    y = 2 * y"
+    probes = [situation(original, before="same shape", calls=200)]
+    yield Change("a counter", original.wrapped(after=code), probes)
+
+
+@fault(everything)
+def wrong_now_and_then(original: Original) -> Iterator[Change]:
+    """One call in fifty is wrong, by chance."""
+    code = "if float(torch.rand(())) < 0.02:\n    y = 2 * y"
+    probes = [situation(original, seed=seed) for seed in range(500)]
+    yield Change("2 %", original.wrapped(after=code), probes)
+
+
+@fault(everything)
 def result_kept_by_shape(original: Original) -> Iterator[Change]:
     """The result of an earlier input of the same shape is given again."""
     code = "y = self.__dict__.setdefault('_kept', {}).setdefault(x.shape, y)"
@@ -55,9 +71,9 @@ def weights_kept(original: Original) -> Iterator[Change]:
 
 @fault(everything)
 def memory_of_the_result_used_again(original: Original) -> Iterator[Change]:
-    """A second call overwrites the result of the first."""
-    code = "y = self.__dict__.setdefault('_memory', y.detach().clone()).copy_(y.detach())"
-    probes = [situation(original, before="same shape", kept=True)]
+    """Without gradients, a second call overwrites the result of the first."""
+    code = "if not y.requires_grad:\n    y = self.__dict__.setdefault('_memory', y.clone()).copy_(y)"
+    probes = [situation(original, before="same shape", kept=True, context="no grad")]
     yield Change("one buffer", original.wrapped(after=code), probes)
 
 

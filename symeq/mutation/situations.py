@@ -10,7 +10,7 @@ import copy
 import math
 import warnings
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from math import prod
 from types import ModuleType
@@ -26,7 +26,9 @@ from symeq.signature import BasisKind, Layout, Normalization, Signature
 
 Numbers: TypeAlias = Literal["small", "ones", "positive", "zero", "large", "fine", "precise", "overflowing"]
 MaskKind: TypeAlias = Literal["none", "own", "shared", "first", "empty", "full"]
-Context: TypeAlias = Literal["plain", "no grad", "inference", "autocast", "eval", "compiled", "exported"]
+Context: TypeAlias = Literal[
+    "plain", "no grad", "inference", "autocast", "eval", "compiled", "exported", "float64"
+]
 Birth: TypeAlias = Literal["made", "converted", "copied", "emptied"]
 Before: TypeAlias = Literal["nothing", "same shape", "other size", "other weights"]
 
@@ -67,9 +69,9 @@ class Situation:
 
     mask: "own" for each sample, "shared" by all, for the "first" index set only, "own" with an "empty" last
     sample, "full" of real nodes. ``poison`` puts NaN and infinities into the padding. ``only_slot`` is the
-    one slot whose weights are not zero. ``before`` is another call, on other numbers, that comes first; with
-    ``kept`` it comes second, and the result of the first is looked at after it. ``gradients``: 1 for those of
-    x, weight and bias; 2 also for those of a gradient.
+    one slot whose weights are not zero. ``before`` is another call, on other numbers, that comes first,
+    ``calls`` times; with ``kept`` it comes second, and the result of the first is looked at after it.
+    ``gradients``: 1 for those of x, weight and bias; 2 also for those of a gradient.
     """
 
     sizes: Mapping[str, int]
@@ -83,10 +85,12 @@ class Situation:
     mask_as_dict: bool = False
     poison: bool = False
     numbers: Numbers = "small"
+    weights: Numbers = "small"
     only_slot: int | None = None
     context: Context = "plain"
     birth: Birth = "made"
     before: Before = "nothing"
+    calls: int = 1
     kept: bool = False
     gradients: int = 0
     strided: bool = False
@@ -131,6 +135,16 @@ class _Sample:
         return {name: len(nodes) for name, nodes in self.real.items()}
 
 
+@contextmanager
+def _default_dtype(dtype: torch.dtype) -> Iterator[None]:
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(dtype)
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(before)
+
+
 class _Run:
     """A situation with its numbers drawn."""
 
@@ -143,15 +157,15 @@ class _Run:
         self.sizes = {name: situation.sizes[name] for name in signature.index_sets}
         self.shape_in = tuple(self.sizes[name] for name in signature.inputs)
         self.shape_out = tuple(self.sizes[name] for name in signature.outputs)
-        self.x = self._draw(*situation.batch, *self.shape_in, situation.channels[0])
-        low = situation.numbers in ("ones", "overflowing")
-        one: Callable[[Array], Array] = np.sign if low else lambda r: r
-        self.weight = one(self._integers(count(signature.positions), *situation.channels))
+        self.x = self._draw(situation.numbers, *situation.batch, *self.shape_in, situation.channels[0])
+        # What is drawn for a low precision must stay small when it is multiplied.
+        kind: Numbers = "ones" if situation.numbers in ("ones", "overflowing") else situation.weights
+        self.weight = self._draw(kind, count(signature.positions), *situation.channels)
         if situation.only_slot is not None:
             kept = np.zeros(len(self.weight))
             kept[situation.only_slot] = 1
             self.weight = np.abs(self.weight) * kept[:, None, None]
-        self.bias = one(self._integers(count(signature.outputs), situation.channels[1]))
+        self.bias = self._draw(kind, count(signature.outputs), situation.channels[1])
         self.masks = self._draw_masks()
         if situation.poison and self.masks:
             self._poison()
@@ -164,8 +178,8 @@ class _Run:
         integers: Array = drawn.astype(np.float64)
         return integers
 
-    def _draw(self, *shape: int) -> Array:
-        drawn: Array = _NUMBERS[self.s.numbers](self._integers(*shape))
+    def _draw(self, kind: Numbers, *shape: int) -> Array:
+        drawn: Array = _NUMBERS[kind](self._integers(*shape))
         return drawn
 
     def _draw_masks(self) -> dict[str, Bools]:
@@ -314,6 +328,8 @@ class _Run:
                 return torch.inference_mode()
             case "autocast":
                 return torch.autocast("cpu", torch.bfloat16)
+            case "float64":
+                return _default_dtype(torch.float64)
         return nullcontext()
 
     def _callable(self, layer: nn.Module, x: Tensor, options: dict[str, Any]) -> Callable[..., Any]:
@@ -344,7 +360,7 @@ class _Run:
         """What is not as defined, one after another."""
         layer = self._made()
         x, options = self._given(self.x), self._options()
-        if self.s.before != "nothing" and not self.s.kept:
+        for _ in range(self.s.calls if self.s.before != "nothing" and not self.s.kept else 0):
             self._call_before(layer)
         if self.s.gradients:
             x.requires_grad_()
