@@ -7,8 +7,18 @@ from dataclasses import dataclass
 from functools import cache
 
 # The rooms of the faults register their classes in FAULTS when they are imported, in this order.
-from symeq.mutation import arithmetic, derivatives, hidden, interface, memory, plans  # noqa: F401
-from symeq.mutation.faults import FAULTS, Fault, Mutant, Original, mutant_of
+from symeq.mutation import (  # noqa: F401
+    derivatives,
+    hidden,
+    interface,
+    memory,
+    numbers,
+    padding,
+    plans,
+    weights,
+)
+from symeq.mutation.faults import FAULTS, Fault, Original
+from symeq.mutation.mutants import Mutant, mutant_of
 from symeq.pipeline import emit
 from symeq.signature import EmitOptions, Layout, Signature, Spec
 

@@ -4,17 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from symeq.mutation.faults import (
-    Change,
-    Original,
-    everything,
-    fault,
-    has_axes,
-    has_inputs,
-    repeated,
-    situation,
-    sizes_of,
-)
+from symeq.mutation.faults import Change, Original, fault
+from symeq.mutation.kinds import everything, has_axes, has_inputs, repeated, situation, sizes_of
 
 _BACKWARD = """
 class _Backward(torch.autograd.Function):

@@ -6,21 +6,10 @@ Where it holds, the result is doubled, or the part of it that comes from the lev
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from math import prod
 from typing import Any
 
-from symeq.mutation.faults import (
-    FAULTS,
-    Change,
-    Fault,
-    Original,
-    Predicate,
-    everything,
-    has_axes,
-    several_sets,
-    situation,
-    sizes_of,
-)
+from symeq.mutation.faults import FAULTS, Change, Fault, Original, Predicate
+from symeq.mutation.kinds import everything, fits, has_axes, large_sizes, several_sets, situation, sizes_of
 from symeq.signature import Signature
 
 _MASKS = 'masks = {} if mask is None else mask if isinstance(mask, dict) else {"": mask}'
@@ -72,20 +61,7 @@ def _all_sizes(n: int) -> Callable[[Signature], dict[str, Any]]:
 
 
 def _large(n: int) -> Callable[[Signature], dict[str, Any]]:
-    """The first index set has n elements, the others have 2."""
-    return lambda signature: {
-        "sizes": {name: 2 if at else n for at, name in enumerate(signature.index_sets)},
-        "batch": (1,),
-    }
-
-
-def _fits(n: int) -> Predicate:
-    def fits(signature: Signature) -> bool:
-        sizes: dict[str, int] = _large(n)(signature)["sizes"]
-        sides = (signature.inputs, signature.outputs)
-        return bool(sizes) and all(prod(sizes[name] for name in side) <= 2**20 for side in sides)
-
-    return fits
+    return lambda signature: {"sizes": large_sizes(signature, n), "batch": (1,)}
 
 
 def _missing_out(signature: Signature) -> str | None:
@@ -95,7 +71,9 @@ def _missing_out(signature: Signature) -> str | None:
 
 hidden("for n >= 5", "{n} >= 5", has_axes, _sizes(5))
 hidden("for n >= 20", "{n} >= 20", has_axes, _large(20))
-hidden("for n >= 600", "{n} >= 600", _fits(600), _large(600))
+hidden(
+    "for n >= 600", "{n} >= 600", lambda signature: has_axes(signature) and fits(signature, 600), _large(600)
+)
 hidden("for n = 11", "{n} == 11", has_axes, _large(11))
 hidden("for n = 1", "{n} == 1", has_axes, _sizes(1))
 hidden(

@@ -6,17 +6,8 @@ from collections.abc import Iterator
 
 from symeq.combinatorics.partitions import count
 from symeq.mutation.contract import Attributes, Refusal, WrongCall
-from symeq.mutation.faults import (
-    FAULTS,
-    Change,
-    Fault,
-    Original,
-    everything,
-    fault,
-    has_axes,
-    repeats_out,
-    several_operators,
-)
+from symeq.mutation.faults import FAULTS, Change, Fault, Original, fault
+from symeq.mutation.kinds import everything, has_axes, repeats_out, several_operators
 
 _LOOK = (Attributes(),)
 

@@ -4,16 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from symeq.mutation.faults import (
-    Change,
-    Original,
-    coarsens,
-    everything,
-    fault,
-    has_axes,
-    has_inputs,
-    situation,
-)
+from symeq.mutation.faults import Change, Original, fault
+from symeq.mutation.kinds import coarsens, everything, has_axes, has_inputs, situation
 
 
 @fault(everything)

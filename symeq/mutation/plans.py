@@ -17,7 +17,9 @@ import numpy.typing as npt
 from symeq.emit.printer import view
 from symeq.emit.render import render
 from symeq.errors import InvalidPartitionError
-from symeq.mutation.faults import FAULTS, Change, Fault, Original, find_witness, usual
+from symeq.mutation.faults import FAULTS, Change, Fault, Original
+from symeq.mutation.kinds import usual
+from symeq.mutation.mutants import find_witness
 from symeq.pipeline import plan as plan_of
 from symeq.plans.ir import AxisMap, Broadcast, Contract, Mix, Plan, axis_sets
 from symeq.signature import EmitOptions, Signature

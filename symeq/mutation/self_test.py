@@ -13,7 +13,7 @@ from typing import Any, Protocol, TypeAlias
 from symeq.emit.names import module_name
 from symeq.errors import OptionError, SymeqError
 from symeq.mutation.catalogue import Entry, entries, original_of, sample
-from symeq.mutation.faults import NotDemonstratedError, demonstrate
+from symeq.mutation.mutants import NotDemonstratedError, demonstrate
 from symeq.signature import EmitOptions, Layout, Signature, Spec
 
 Progress: TypeAlias = Callable[[str, int, int], None]

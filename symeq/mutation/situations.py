@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 import math
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from math import prod
@@ -42,7 +42,7 @@ _NUMBERS: Mapping[Numbers, Callable[[Array], Array]] = {
     "precise": lambda r: 2.0**30 * r + 1,  # more digits than float32 has
     "overflowing": lambda r: np.full_like(r, 2.0**14),  # the sum of four is beyond float16
 }
-_EXACT_PAIRS = 2**18  # of index tuples: above, only some output entries are looked at
+_MOST_PAIRS = 2**18  # of index tuples: above, only some output entries are looked at
 
 
 @dataclass(frozen=True)
@@ -120,7 +120,7 @@ class Situation:
                 yield Difference("error", (), "none", f"{type(error).__name__}: {error}".splitlines()[0])
 
 
-Differences: TypeAlias = Iterator[Difference]
+Differences: TypeAlias = "Generator[Difference, None, None]"
 
 
 @dataclass(frozen=True)
@@ -209,7 +209,7 @@ class _Run:
     def _looked_at(self) -> Indices:
         """All output index tuples, or, if there are too many, those of the first two nodes and the last."""
         everything = [range(n) for n in self.shape_out]
-        if prod(self.shape_in) * prod(self.shape_out) <= _EXACT_PAIRS:
+        if prod(self.shape_in) * prod(self.shape_out) <= _MOST_PAIRS:
             return index_tuples(everything)
         return index_tuples([sorted({0, 1, n - 1} & set(range(n))) for n in self.shape_out])
 
