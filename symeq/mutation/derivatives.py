@@ -11,7 +11,7 @@ _BACKWARD = """
 class _Backward(torch.autograd.Function):
     @staticmethod
     def forward(ctx, x):
-        return x.view_as(x)
+        return x.clone()
 
     @staticmethod
     def backward(ctx, grad):
@@ -93,6 +93,15 @@ def second_derivative_lost(original: Original) -> Iterator[Change]:
     """The gradient of x is right, and has no gradient itself."""
     text = _of_x(original, "grad.detach()")
     yield Change("detach", text, [situation(original, gradients=2)])
+
+
+@fault(everything)
+def derivative_in_forward_mode_wrong(original: Original) -> Iterator[Change]:
+    """The derivative along a direction is doubled in forward mode; the gradient is right."""
+    jvp = "\n    @staticmethod\n    def jvp(ctx, tangent):\n        return 2 * tangent\n"
+    head = _BACKWARD.format("grad") + jvp
+    text = original.wrapped("x = _Backward.apply(x)", head=head)
+    yield Change("doubled", text, [situation(original, tangent=True)])
 
 
 @fault(has_inputs)

@@ -173,6 +173,7 @@ hidden("if the weight requires none", "not self.weight.requires_grad", frozen=Tr
 hidden("in training", "self.training")
 hidden("in evaluation", "not self.training", context="eval")
 hidden("when compiled", "torch.compiler.is_compiling()", context="compiled")
+hidden("under vmap", "torch._C._functorch.is_batchedtensor(x)", context="vmap")
 hidden("when exported", "torch.compiler.is_exporting()", context="exported")
 
 # ---------------------------------------------------------------- calls and values

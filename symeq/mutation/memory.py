@@ -64,7 +64,10 @@ def weights_kept(original: Original) -> Iterator[Change]:
 @fault(everything)
 def memory_of_the_result_used_again(original: Original) -> Iterator[Change]:
     """Without gradients, a second call overwrites the result of the first."""
-    code = "if not y.requires_grad:\n    y = self.__dict__.setdefault('_memory', y.clone()).copy_(y)"
+    code = """
+    if not y.requires_grad:
+        y = self.__dict__.setdefault("_memory", {}).setdefault((y.shape, y.dtype), y.clone()).copy_(y)
+    """
     probes = [situation(original, before="same shape", kept=True, context="no grad")]
     yield Change("one buffer", original.wrapped(after=code), probes)
 

@@ -19,6 +19,7 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.autograd import forward_ad
 
 from symeq.combinatorics.partitions import count
 from symeq.mutation.definition import Array, Bools, Definition, Indices, index_tuples
@@ -27,7 +28,7 @@ from symeq.signature import BasisKind, Layout, Normalization, Signature
 Numbers: TypeAlias = Literal["small", "ones", "positive", "zero", "large", "fine", "precise", "overflowing"]
 MaskKind: TypeAlias = Literal["none", "own", "shared", "first", "empty", "full"]
 Context: TypeAlias = Literal[
-    "plain", "no grad", "inference", "autocast", "eval", "compiled", "exported", "float64"
+    "plain", "no grad", "inference", "autocast", "eval", "compiled", "exported", "float64", "vmap"
 ]
 Birth: TypeAlias = Literal["made", "converted", "copied", "emptied"]
 Before: TypeAlias = Literal["nothing", "same shape", "other size", "other weights"]
@@ -71,7 +72,8 @@ class Situation:
     sample, "full" of real nodes. ``poison`` puts NaN and infinities into the padding. ``only_slot`` is the
     one slot whose weights are not zero. ``before`` is another call, on other numbers, that comes first,
     ``calls`` times; with ``kept`` it comes second, and the result of the first is looked at after it.
-    ``gradients``: 1 for those of x, weight and bias; 2 also for those of a gradient.
+    ``gradients``: 1 for those of x, weight and bias; 2 also for those of a gradient. ``tangent``: also the
+    derivative along a direction, in forward mode.
     """
 
     sizes: Mapping[str, int]
@@ -93,6 +95,7 @@ class Situation:
     calls: int = 1
     kept: bool = False
     gradients: int = 0
+    tangent: bool = False
     strided: bool = False
     frozen: bool = False
     all_sizes: bool = False
@@ -240,16 +243,16 @@ class _Run:
     def _bias_signature(self) -> Signature:
         return Signature((), self.signature.outputs)
 
-    def expected(self) -> Array:
-        """``(*batch, outputs, out_channels)``: zero where padded."""
+    def expected(self, x: Array, bias: bool) -> Array:
+        """The output at the input x, ``(*batch, outputs, out_channels)``: zero where padded."""
         y = np.zeros((*self.s.batch, len(self.outputs), self.s.channels[1]))
         for sample in self._samples():
             layer, real = self._defined(sample, self.signature)
-            x = self.x[sample.index][self._place(sample, self.signature.inputs)]
-            value = layer.apply(x.reshape(-1, self.s.channels[0]), self.weight)
-            if self.s.bias:
-                bias, _ = self._defined(sample, self._bias_signature())
-                value = value + bias.apply(np.ones((1, 1)), self.bias[:, None])
+            taken = x[sample.index][self._place(sample, self.signature.inputs)]
+            value = layer.apply(taken.reshape(-1, self.s.channels[0]), self.weight)
+            if bias:
+                constant, _ = self._defined(sample, self._bias_signature())
+                value = value + constant.apply(np.ones((1, 1)), self.bias[:, None])
             y[sample.index][real] = value
         return y
 
@@ -337,6 +340,8 @@ class _Run:
             case "compiled":
                 torch.compiler.reset()
                 return torch.compile(layer, backend="eager", fullgraph=True)
+            case "vmap":
+                return torch.func.vmap(layer)
             case "exported":
                 return torch.export.export(layer, (x,), options).module()
         return layer
@@ -380,19 +385,31 @@ class _Run:
             yield Difference("y", (), told, came)
             return
         last = self._last(y, self.signature.order_out)
-        values = (
-            last.detach()
-            .double()
-            .numpy()[self._entries()]
-            .reshape(*self.s.batch, len(self.outputs), channels)
-        )
-        yield from self._unequal("y", values, self.expected(), dtype)
+        yield from self._unequal("y", self._read(last), self.expected(self.x, self.s.bias), dtype)
         if not torch.equal(x.detach().nan_to_num(1, 2, 3), given[0].nan_to_num(1, 2, 3)):
             yield Difference("x", (), "as it was given", "changed")
         if repr(options) != repr(given[1]):
             yield Difference("mask or sizes", (), "as they were given", "changed")
         if self.s.gradients:
             yield from self._compared_gradients(layer, x, last)
+        if self.s.tangent:
+            yield from self._compared_tangent(layer, x.detach(), options)
+
+    def _read(self, y: Tensor) -> Array:
+        """The outputs that are looked at: ``(*batch, outputs, out_channels)``."""
+        values: Array = y.detach().double().numpy()[self._entries()]
+        return values.reshape(*self.s.batch, len(self.outputs), self.s.channels[1])
+
+    def _compared_tangent(self, layer: nn.Module, x: Tensor, options: dict[str, Any]) -> Differences:
+        direction = self._integers(*self.x.shape)
+        with forward_ad.dual_level():
+            y = layer(forward_ad.make_dual(x, self._given(direction)), **options)
+            tangent = forward_ad.unpack_dual(y).tangent
+        if tangent is None:
+            yield Difference("y.tangent", (), "a tensor", "None")
+            return
+        last = self._last(tangent, self.signature.order_out)
+        yield from self._unequal("y.tangent", self._read(last), self.expected(direction, False), self.dtype)
 
     def _entries(self) -> Any:
         """The index of the outputs that are looked at in a tensor (*batch, n, ..., n, channels)."""
@@ -440,7 +457,7 @@ class _Run:
         if len(wrong):
             entry = tuple(wrong[0].tolist())
             shown = entry
-            if where == "y":  # its index tuples were flattened
+            if where in ("y", "y.tangent"):  # its index tuples were flattened
                 batch = len(self.s.batch)
                 shown = (*entry[:batch], *self.outputs[entry[batch]].tolist(), entry[-1])
             value = float(found[entry])
