@@ -32,7 +32,8 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     **{room: STAGES[:floor] for floor, room in enumerate(STAGES)},
     "__init__": STAGES,
     "bench": STAGES,
-    "cli": (*STAGES, "bench"),
+    "mutation": STAGES[:-1],  # whoever judges the mutants is handed over
+    "cli": (*STAGES, "bench", "mutation"),
     "__main__": ("cli",),
 }
 
@@ -43,7 +44,17 @@ SHOWN_BY: dict[str, tuple[str, ...]] = dict.fromkeys(("combinatorics", "bases", 
 When = Literal["anywhere", "deferred"]
 LIBRARIES: dict[str, dict[str, When]] = {
     "numpy": dict.fromkeys(
-        ("combinatorics", "bases", "plans", "drawing", "interpretation", "verification", "bench"), "anywhere"
+        (
+            "combinatorics",
+            "bases",
+            "plans",
+            "drawing",
+            "interpretation",
+            "verification",
+            "mutation",
+            "bench",
+        ),
+        "anywhere",
     ),
     "sympy": dict.fromkeys(("bases", "plans", "interpretation", "verification"), "anywhere"),
     "jinja2": {"emit": "anywhere"},
@@ -53,8 +64,10 @@ LIBRARIES: dict[str, dict[str, When]] = {
         "interpretation": "anywhere",
         "verification": "anywhere",
         "bench": "anywhere",
+        "mutation": "anywhere",
         "__init__": "deferred",
     },
+    "joblib": {"mutation": "deferred"},
     "typer": {"cli": "anywhere"},
     "rich": {"cli": "anywhere", "bench": "anywhere"},
 }

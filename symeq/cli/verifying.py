@@ -13,6 +13,7 @@ import typer
 
 from symeq.cli.arguments import INTEGER, AsJson, checked_words, short, signature_of
 from symeq.cli.console import working, write, write_json
+from symeq.cli.self_test import Jobs, Sample, SelfTest, self_test
 from symeq.signature import Signature
 
 if TYPE_CHECKING:
@@ -29,12 +30,20 @@ VerifyWords = Annotated[
 ]
 
 
-def verify(words: VerifyWords = None, as_json: AsJson = False) -> None:
+def verify(
+    words: VerifyWords = None,
+    as_json: AsJson = False,
+    mutants: SelfTest = False,
+    sample: Sample = None,
+    jobs: Jobs = None,
+) -> None:
     """Hold a layer against its definition, exactly, and under random permutations.
 
     For a SPEC, the layer that would be emitted now is verified.
     """
     given = words or []
+    if self_test(mutants, given, sample, jobs, as_json):
+        return
     report = verified(Path(given[0]) if _is_path(given) else signature_of(given))
     if as_json:
         write_json(json.loads(report.to_json()))

@@ -73,6 +73,11 @@ def _sealed(template: str, **values: object) -> str:
         .get_template(template)
         .render(version=__version__, template_digest=template_digest(), placeholder=_PLACEHOLDER, **values)
     )
+    return sealed(text)
+
+
+def sealed(text: str) -> str:
+    """The text of a module with its own digest in the header."""
     return _CONTENT.sub(f"content:  sha256 {_digest(text)}", text, count=1)
 
 
