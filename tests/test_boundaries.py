@@ -27,17 +27,18 @@ STAGES = (
 )
 MAY_IMPORT: dict[str, tuple[str, ...]] = {
     **{room: STAGES[:floor] for floor, room in enumerate(STAGES)},
-    "__init__": STAGES,
+    "proof": STAGES[: STAGES.index("bases") + 1],
+    "__init__": (*STAGES, "proof"),
     "bench": STAGES,
-    "cli": (*STAGES, "bench"),
+    "cli": (*STAGES, "proof", "bench"),
     "__main__": ("cli",),
 }
 
 # "deferred": inside a function, or for type checkers only; importing the module does not load the library.
 When = Literal["anywhere", "deferred"]
 LIBRARIES: dict[str, dict[str, When]] = {
-    "numpy": dict.fromkeys(("combinatorics", "bases", "plans", "verification", "bench"), "anywhere"),
-    "sympy": dict.fromkeys(("bases", "plans", "verification"), "anywhere"),
+    "numpy": dict.fromkeys(("combinatorics", "bases", "plans", "verification", "proof", "bench"), "anywhere"),
+    "sympy": dict.fromkeys(("bases", "plans", "verification", "proof"), "anywhere"),
     "jinja2": {"emit": "anywhere"},
     "torch": {
         "layers": "deferred",  # for its types; emitted modules import torch, writing them does not
@@ -148,6 +149,15 @@ def library_complaints(root: Path) -> list[str]:
     return complaints
 
 
+def checker_complaints(source: str) -> list[str]:
+    """What the checker of certificates imports besides the standard library: nothing, or it is not independent."""
+    return [
+        f"line {found.line}: the checker may not import {found.module}"
+        for found in imports_of(source, "symeq.proof")
+        if found.module.partition(".")[0] not in sys.stdlib_module_names
+    ]
+
+
 def loaded_by(code: str, names: tuple[str, ...] = ("torch", "jinja2", "sympy")) -> list[str]:
     """Which of ``names`` a fresh interpreter has loaded after running ``code``."""
     report = f"{code}\nimport sys\nprint(*(name for name in {names!r} if name in sys.modules))"
@@ -166,7 +176,32 @@ def test_emitted_files_import_torch_only() -> None:
     assert library_complaints(folder_of("symeq_layers")) == []
 
 
-@pytest.mark.parametrize("statement", ["import symeq", "import symeq.cli"])
+def test_the_checker_imports_the_standard_library_only() -> None:
+    """It shares no code with the prover: neither SymPy nor anything of symeq."""
+    path = folder_of("symeq") / "proof" / "checker.py"
+    assert checker_complaints(path.read_text(encoding="utf-8")) == []
+
+
+@pytest.mark.parametrize(
+    ("source", "complaint"),
+    [
+        ("import json\nimport sympy", "line 2: the checker may not import sympy"),
+        (
+            "def f():\n    from symeq.errors import SymeqError",
+            "line 2: the checker may not import symeq.errors",
+        ),
+        ("from . import prover", "line 1: the checker may not import symeq.proof"),
+        ("from ..combinatorics import lattice", "line 1: the checker may not import symeq.combinatorics"),
+        ("import_module('numpy')", "line 1: the checker may not import numpy"),
+        ("if TYPE_CHECKING:\n    import symeq", "line 2: the checker may not import symeq"),
+    ],
+)
+def test_the_check_of_the_checker_can_fail(source: str, complaint: str) -> None:
+    """An import of anything else is named, whatever form it takes."""
+    assert checker_complaints(source) == [complaint]
+
+
+@pytest.mark.parametrize("statement", ["import symeq", "import symeq.cli", "import symeq.proof.checker"])
 def test_import_is_light(statement: str) -> None:
     """``import symeq`` and ``symeq --help`` load neither torch nor jinja2 nor SymPy."""
     assert loaded_by(statement) == []

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import difflib
 import os
-import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from symeq.emit.files import replace
 from symeq.emit.render import RenderedModule, render_package, untouched
 from symeq.errors import OutputError
 from symeq.signature import Signature
@@ -61,7 +61,7 @@ def _write_all(modules: Sequence[RenderedModule], folder: Path, force: bool) -> 
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for path, module in zip(paths, modules, strict=True):
-            _replace(path, module.text)
+            replace(path, module.text)
     except BaseException as error:
         for place in made:
             with suppress(OSError):  # not empty, or never made
@@ -127,17 +127,3 @@ def _refuse_edited(path: Path, wanted: str) -> None:
             "holds something that was not emitted, or was edited since",
             "Move it away, or overwrite it with --force.",
         )
-
-
-def _replace(path: Path, text: str) -> None:
-    handle, aside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
-        umask = os.umask(0)
-        os.umask(umask)
-        os.chmod(aside, 0o666 & ~umask)  # mkstemp is for secrets; an emitted module is none
-        os.replace(aside, path)
-    except BaseException:
-        Path(aside).unlink(missing_ok=True)
-        raise
