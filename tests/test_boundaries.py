@@ -150,7 +150,7 @@ def library_complaints(root: Path) -> list[str]:
 
 
 def checker_complaints(source: str) -> list[str]:
-    """What the checker of certificates imports besides the standard library: nothing, or it is not independent."""
+    """What the checker of certificates imports besides the standard library."""
     return [
         f"line {found.line}: the checker may not import {found.module}"
         for found in imports_of(source, "symeq.proof")
