@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from itertools import permutations, product
 from math import factorial
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -511,15 +512,30 @@ def test_latex_is_well_formed(spec: str) -> None:
     assert text.count(r"\item") < 400
 
 
-def test_latex_knows_every_rule() -> None:
-    """Each rule of the checker has a sentence, and there is none for another."""
-    rules = {
+def rules() -> set[str]:
+    """The names of all rules."""
+    return {
         checker.rule_name(rule)
         for names in (("n",) * 3, ("u",) * 4 + ("i",) * 4)
         for outline in checker.OUTLINES.values()
         for rule, _ in outline(checker.Setting(names[:2], names[2:]))
     }
-    assert rules == set(SENTENCES)
+
+
+def test_latex_knows_every_rule() -> None:
+    """Each rule of the checker has a sentence, and there is none for another."""
+    assert rules() == set(SENTENCES)
+
+
+@pytest.mark.checkout
+def test_the_document_explains_every_rule() -> None:
+    """``docs/proofs.md`` names each rule of the checker, and its limits as they are."""
+    text = " ".join((Path(__file__).parent.parent / "docs" / "proofs.md").read_text(encoding="utf-8").split())
+    assert [rule for rule in sorted(rules()) if f"*{rule}*" not in text] == []
+    for number in (checker.MOST_OPERATORS, checker.MOST_LISTED, checker.MOST_NULLSPACE):
+        assert str(number) in text
+    assert checker.MOST_BYTES == 32 * 2**20 and "32 MiB" in text
+    assert checker.MOST_TUPLES == 1_500_000 and "1.5 million index tuples" in text
 
 
 def test_latex_formulas() -> None:
