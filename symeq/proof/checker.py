@@ -491,9 +491,11 @@ def stacked_by_blocks(at: Setting, _: None, *, pairs: Any) -> None:
     same("pairs", pairs, len(at.strings) ** 2)
 
 
-def nullspace(at: Setting, n: dict[str, int], **fields: Any) -> None:
+def nullspace(
+    at: Setting, n: dict[str, int], *, sizes: Any, generators: Any, tuples: Any, dimension: Any
+) -> None:
     """The prover solved the constraints of two generators over QQ. Here: as below."""
-    merged_tuples(at, n, **fields)
+    merged_tuples(at, n, sizes=sizes, generators=generators, tuples=tuples, dimension=dimension)
 
 
 def merged_tuples(
@@ -729,11 +731,9 @@ class CheckReport:
             head = f"  {'ok' if verdict.ok else 'FAIL':<5}{verdict.kind:<16}{verdict.steps:>6} steps  "
             lines += wrapped(verdict.scope or "no scope", head)
             lines += wrapped(verdict.failure or verdict.statement.partition(": ")[2], " " * 7)
-        failed = sum(not verdict.ok for verdict in self.verdicts)
-        if self.ok:
-            lines.append(f"{len(self.verdicts)} claims hold")
-        else:
-            lines.append(f"the certificate does NOT hold: {failed} of {len(self.verdicts)} claims fail")
+        number, failed = len(self.verdicts), sum(not verdict.ok for verdict in self.verdicts)
+        wrong = f": {failed} of {number} claims fail" if failed else ""
+        lines.append(f"{number} claims hold" if self.ok else f"the certificate does NOT hold{wrong}")
         return "\n".join(lines)
 
 
@@ -757,22 +757,22 @@ def check(document: Any) -> CheckReport:
         raise UnreadableCertificateError(
             f"format version {shown(version)}: this checker knows version {VERSION}"
         )
-    problems: list[str] = []
     try:
         at = _setting(document)
     except FailedStepError as error:
         return CheckReport("?", "?", (), (str(error),))
     claims = document["claims"]
     kinds = [claim.get("kind") if type(claim) is dict else None for claim in claims]
+    problems = []
     if kinds != list(KINDS):
         listing = ", ".join(shown(kind) for kind in kinds[:12])
         problems.append(f"the claims are [{listing}], and should be [{', '.join(KINDS)}], each once")
-    verdicts = []
-    for kind in KINDS:
-        if kind in kinds:
-            verdicts.append(_verdict(at, kind, claims[kinds.index(kind)]))
-        else:
-            verdicts.append(Verdict(kind, statement(at, kind), "", 0, "the claim is left out"))
+    verdicts = (
+        _verdict(at, kind, claims[kinds.index(kind)])
+        if kind in kinds
+        else Verdict(kind, statement(at, kind), "", 0, "the claim is left out")
+        for kind in KINDS
+    )
     return CheckReport(at.text, document["tool"], tuple(verdicts), tuple(problems))
 
 
@@ -828,7 +828,7 @@ def _follow(at: Setting, outline: Outline, steps: list[Any]) -> None:
         given = step.get("rule") if type(step) is dict else step
         if given != name or type(given) is not str:
             raise FailedStepError(f"{where}: {shown(given)} stands in its place")
-        fields = getfullargspec(merged_tuples if rule is nullspace else rule).kwonlyargs
+        fields = getfullargspec(rule).kwonlyargs
         try:
             same("the step", dict.fromkeys(step), dict.fromkeys(["rule", *fields]))
             rule(at, subject, **{field: step[field] for field in fields})
