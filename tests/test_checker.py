@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from fractions import Fraction
 from functools import cache
-from itertools import combinations, permutations, product
+from itertools import combinations, pairwise, permutations, product
 from math import factorial, prod
 from pathlib import Path
 from typing import Any
@@ -834,3 +834,81 @@ def test_it_states_all_sizes_that_it_can() -> None:
     many = checker.Setting(("n",) * 8, ())
     assert [sizes["n"] for sizes in many.cross_checked()] == [0, 1, 2, 3, 4, 5]
     assert checker.Setting((), ()).cross_checked() == [{}]
+
+
+def row(m: int) -> list[int]:
+    """Stirling numbers with one that is wrong."""
+    return [*[0] * m, 2] if m else [1]
+
+
+# What is broken in the checker, how, and a step that makes the same mistake and must not pass.
+BROKEN: dict[str, tuple[str, Any, Callable[[checker.Setting], None], str]] = {
+    "Stirling numbers, counted": (
+        "stirling",
+        row,
+        lambda at: checker.patterns_by_blocks(at, "n", set="n", by_blocks=[0, 0, 0, 2]),
+        "by_blocks",
+    ),
+    "Stirling numbers, by Burnside": (
+        "stirling",
+        row,
+        lambda at: checker.dimensions(at, "n", set="n", values=[0, 0, 0, 2]),
+        "n! times the dimension at n = 1",
+    ),
+    "Stirling numbers, as a polynomial": (
+        "stirling",
+        row,
+        lambda at: checker.power_in_falling_factorials(at, 3, exponent=3, coefficients=[0, 0, 0, 2]),
+        "the sum",
+    ),
+    "falling factorials": (
+        "falling",
+        lambda b: [0] * b + [1],
+        lambda at: checker.size_of_a_pattern(at, 2, blocks=2, tuples=[0, 0, 1]),
+        "tuples at n = 1",
+    ),
+    "permutations by fixed points": (
+        "fixing",
+        lambda n, f: 1,
+        lambda at: checker.moment_of_fixed_points(at, 2, falling_power=2, factors=[0, 1]),
+        "the sum over permutations at n = 3",
+    ),
+    "joins": (
+        "linked",
+        lambda size, *strings: [0] * size,
+        lambda at: checker.joins(at, (0, 1, 2), rgs=[0, 1, 2], slots=[0] * 5),
+        "what is coarser than both",
+    ),
+    "expansions": (
+        "expansion",
+        lambda owners: {tuple(range(len(owners))): 1},
+        lambda at: checker.sums_of_one(at, (2,), symbols={"n": 2}, zeta=[1, 1], moebius=[1, 1]),
+        "zeta[0] is 1, and should be 0",
+    ),
+    "chains": (
+        "pairwise",
+        lambda block: pairwise(block[:-1]),
+        lambda at: checker.sum_over_a_block(at, (1, 2), summed=1, kept=2, factor=0),
+        "what is left",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", BROKEN)
+def test_its_parts_watch_each_other(monkeypatch: pytest.MonkeyPatch, case: str) -> None:
+    """A mistake in one part of the checker does not let a step pass that makes the same mistake."""
+    name, broken, step, complaint = BROKEN[case]
+    at = checker.Setting(("n",) * 2, ("n",))
+    monkeypatch.setattr(checker, name, broken)
+    with pytest.raises(checker.FailedStepError) as caught:
+        step(at)
+    assert complaint in str(caught.value)
+
+
+def test_slots_that_are_not_in_order_are_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Z is unitriangular only where coarser set partitions come first."""
+    at = checker.Setting(("n",) * 2, ("n",))
+    checker.unitriangular_zeta(at, None, intervals=12)
+    monkeypatch.setattr(checker.Setting, "coarser", lambda at, rgs: list(at.strings))
+    with pytest.raises(checker.FailedStepError, match="comes later"):
+        checker.unitriangular_zeta(at, None, intervals=25)
