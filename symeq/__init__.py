@@ -5,6 +5,7 @@
     Layer = symeq.layer("n n -> n n")           # a torch.nn.Module class
     symeq.generate("n n -> n n", "my_layers/")  # the same as a standalone file
     symeq.verify("my_layers/equivariant_2to2.py").ok
+    symeq.prove("n n -> n n").check().ok        # exact claims, re-derived by an independent checker
 
 A spec is a string such as ``"u i -> u"``, a pair of orders ``(k, k')``, or a ``Signature``.
 """
@@ -20,13 +21,25 @@ from symeq.pipeline import generate, plan
 from symeq.signature import Signature, Spec
 
 if TYPE_CHECKING:
+    from symeq.proof.certificate import Certificate
+    from symeq.proof.prover import Progress as ProofProgress
     from symeq.verification.checks import Progress
     from symeq.verification.load import Target
     from symeq.verification.report import VerificationReport
 
 __version__ = "0.1.0"
 
-__all__ = ["Signature", "SymeqError", "__version__", "basis", "generate", "layer", "plan", "verify"]
+__all__ = ["Signature", "SymeqError", "__version__", "basis", "generate", "layer", "plan", "prove", "verify"]
+
+
+def prove(spec: Spec, *, progress: ProofProgress | None = None) -> Certificate:
+    """The exact claims about a signature's operators, with their scopes and steps, as a ``Certificate``.
+
+    See ``symeq.proof.prover.prove``, which this calls; it loads SymPy.
+    """
+    from symeq.proof import prover
+
+    return prover.prove(spec, progress)
 
 
 def verify(

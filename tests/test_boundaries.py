@@ -30,41 +30,30 @@ STAGES = (
 )
 MAY_IMPORT: dict[str, tuple[str, ...]] = {
     **{room: STAGES[:floor] for floor, room in enumerate(STAGES)},
-    "__init__": STAGES,
+    "proof": STAGES[: STAGES.index("bases") + 1],
+    "__init__": (*STAGES, "proof"),
     "bench": STAGES,
     "mutation": STAGES[:-1],  # whoever judges the mutants is handed over
-    "cli": (*STAGES, "bench", "mutation"),
+    "cli": (*STAGES, "proof", "bench", "mutation"),
     "__main__": ("cli",),
 }
 
 # A value that a notebook shows imports what draws it when it is shown, and not before.
 SHOWN_BY: dict[str, tuple[str, ...]] = dict.fromkeys(("combinatorics", "bases", "plans"), ("drawing",))
 
+# The rooms that run layers.
+RUNNING = ("interpretation", "verification", "mutation", "bench")
+
 # "deferred": inside a function, or for type checkers only; importing the module does not load the library.
 When = Literal["anywhere", "deferred"]
 LIBRARIES: dict[str, dict[str, When]] = {
-    "numpy": dict.fromkeys(
-        (
-            "combinatorics",
-            "bases",
-            "plans",
-            "drawing",
-            "interpretation",
-            "verification",
-            "mutation",
-            "bench",
-        ),
-        "anywhere",
-    ),
-    "sympy": dict.fromkeys(("bases", "plans", "interpretation", "verification"), "anywhere"),
+    "numpy": dict.fromkeys((*SHOWN_BY, "proof", "drawing", *RUNNING), "anywhere"),
+    "sympy": dict.fromkeys(("bases", "proof", "plans", "interpretation", "verification"), "anywhere"),
     "jinja2": {"emit": "anywhere"},
     "matplotlib": {"drawing": "deferred"},  # for PNG files; SVG needs no library
     "torch": {
         "layers": "deferred",  # for its types; emitted modules import torch, writing them does not
-        "interpretation": "anywhere",
-        "verification": "anywhere",
-        "bench": "anywhere",
-        "mutation": "anywhere",
+        **dict.fromkeys(RUNNING, "anywhere"),
         "__init__": "deferred",
     },
     "joblib": {"mutation": "deferred"},
@@ -180,6 +169,15 @@ def loaded_by(code: str, names: tuple[str, ...] = ("torch", "jinja2", "sympy", "
     return done.stdout.split()
 
 
+def checker_complaints(source: str) -> list[str]:
+    """What the checker of certificates imports besides the standard library."""
+    return [
+        f"line {found.line}: the checker may not import {found.module}"
+        for found in imports_of(source, "symeq.proof")
+        if found.module.partition(".")[0] not in sys.stdlib_module_names
+    ]
+
+
 def test_every_room_imports_only_what_lies_below_it() -> None:
     """One direction: signature -> basis -> plan -> source -> verified layer; torch only at the rim."""
     assert boundary_complaints(folder_of("symeq")) == []
@@ -190,7 +188,34 @@ def test_emitted_files_import_torch_only() -> None:
     assert library_complaints(folder_of("symeq_layers")) == []
 
 
-@pytest.mark.parametrize("statement", ["import symeq", "import symeq.cli", "import symeq.drawing"])
+def test_the_checker_imports_the_standard_library_only() -> None:
+    """It shares no code with the prover: neither SymPy nor anything of symeq."""
+    path = folder_of("symeq") / "proof" / "checker.py"
+    assert checker_complaints(path.read_text(encoding="utf-8")) == []
+
+
+@pytest.mark.parametrize(
+    ("source", "complaint"),
+    [
+        ("import json\nimport sympy", "line 2: the checker may not import sympy"),
+        (
+            "def f():\n    from symeq.errors import SymeqError",
+            "line 2: the checker may not import symeq.errors",
+        ),
+        ("from . import prover", "line 1: the checker may not import symeq.proof"),
+        ("from ..combinatorics import lattice", "line 1: the checker may not import symeq.combinatorics"),
+        ("import_module('numpy')", "line 1: the checker may not import numpy"),
+        ("if TYPE_CHECKING:\n    import symeq", "line 2: the checker may not import symeq"),
+    ],
+)
+def test_the_check_of_the_checker_can_fail(source: str, complaint: str) -> None:
+    """An import of anything else is named, whatever form it takes."""
+    assert checker_complaints(source) == [complaint]
+
+
+@pytest.mark.parametrize(
+    "statement", ["import symeq", "import symeq.cli", "import symeq.drawing", "import symeq.proof.checker"]
+)
 def test_import_is_light(statement: str) -> None:
     """``import symeq`` and ``symeq --help`` load neither torch, jinja2, SymPy nor matplotlib."""
     assert loaded_by(statement) == []

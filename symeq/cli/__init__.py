@@ -17,6 +17,7 @@ from symeq.cli.arguments import WITH_SPEC
 from symeq.cli.benchmarking import bench
 from symeq.cli.console import CallError, complain, output, write
 from symeq.cli.generating import generate
+from symeq.cli.proving import ProveCommand, check, prove
 from symeq.cli.showing import count, show
 from symeq.cli.verifying import verify
 from symeq.errors import SymeqError
@@ -82,6 +83,10 @@ def symeq(
 
 
 # In the order of `symeq --help`.
-for command in (count, show, generate, verify):
-    app.command(context_settings=WITH_SPEC)(command)
+app.command(context_settings=WITH_SPEC)(count)
+app.command(context_settings=WITH_SPEC)(show)
+app.command(context_settings=WITH_SPEC, cls=ProveCommand)(prove)
+app.command()(check)
+app.command(context_settings=WITH_SPEC)(generate)
+app.command(context_settings=WITH_SPEC)(verify)
 app.command()(bench)
