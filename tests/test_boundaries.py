@@ -24,6 +24,7 @@ STAGES = (
     "pipeline",
     "layers",
     "verification",
+    "auditing",
 )
 MAY_IMPORT: dict[str, tuple[str, ...]] = {
     **{room: STAGES[:floor] for floor, room in enumerate(STAGES)},
@@ -36,12 +37,15 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
 # "deferred": inside a function, or for type checkers only; importing the module does not load the library.
 When = Literal["anywhere", "deferred"]
 LIBRARIES: dict[str, dict[str, When]] = {
-    "numpy": dict.fromkeys(("combinatorics", "bases", "plans", "verification", "bench"), "anywhere"),
+    "numpy": dict.fromkeys(
+        ("combinatorics", "bases", "plans", "verification", "auditing", "bench"), "anywhere"
+    ),
     "sympy": dict.fromkeys(("bases", "plans", "verification"), "anywhere"),
     "jinja2": {"emit": "anywhere"},
     "torch": {
         "layers": "deferred",  # for its types; emitted modules import torch, writing them does not
         "verification": "anywhere",
+        "auditing": "anywhere",
         "bench": "anywhere",
         "__init__": "deferred",
     },

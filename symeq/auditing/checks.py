@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from symeq.auditing import exporting, operators, parameters, values
-from symeq.auditing.layout import AxisOrder
+from symeq.auditing.layout import BATCH, AxisOrder
 from symeq.auditing.load import Arguments, Target, load, target_of
 from symeq.auditing.report import AuditReport, Finding
 from symeq.auditing.study import Study, ladder, off, sizes_in_words
@@ -28,6 +28,7 @@ MOST_OPERATORS = 1000
 """Above, an audit is refused: the ranks of so many operators are counted exactly."""
 
 FINDINGS = (
+    "layout",
     "sizes",
     "repeatability",
     "train and eval",
@@ -57,6 +58,7 @@ def audit(
     call: Arguments = None,
     mask: str | Sequence[str] | None = None,
     ignore: Sequence[str] = (),
+    export: bool = True,
     seed: int = 0,
     time_limit: float = 60.0,
     progress: Progress | None = None,
@@ -78,6 +80,7 @@ def audit(
         mask: the name of the mask argument, or, with several index sets, ``"u=u_mask"`` and so on; guessed if
             left out.
         ignore: findings whose faults do not count.
+        export: whether ``torch.export`` is tried, which may take long.
         seed: of the random inputs, parameters and permutations.
         time_limit: seconds that the import, the constructor or one call may take.
         progress: called with the name of a check and how many of how many are done; at the end with "done".
@@ -90,7 +93,9 @@ def audit(
     wanted = Signature.of(signature)
     given = None if layout is None else AxisOrder.parse(layout, wanted)
     if (number := count(wanted.positions)) > MOST_OPERATORS:
-        raise TooLargeError(f"number of operators of {wanted}", number, MOST_OPERATORS, "Audit a layer of lower order.")
+        raise TooLargeError(
+            f"number of operators of {wanted}", number, MOST_OPERATORS, "Audit a layer of lower order."
+        )
     ignored = tuple(ignore)
     for name in ignored:
         if name not in FINDINGS:
@@ -106,13 +111,18 @@ def audit(
         with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of the audited code, and of torch about it
             torch.manual_seed(seed)
+            torch.set_num_threads(1)  # thousands of small calls, on which threads would only wait
             found = load(target, watch) if isinstance(target, str) else target
             made = target_of(name, found, init, watch)
-            study, fit, sizes, full = _prepare(made, wanted, given, call, masks, watch, seed)
-            findings = tuple(_findings(study, fit, sizes, full, tell))
+            study, fit, order = _prepare(made, wanted, given, call, masks, watch, seed)
+            findings = (order, *_findings(study, fit, export, tell))
         return AuditReport(made.name, str(wanted), str(fit.order), given is None, seed, findings, ignored)
 
-    report = watched(watch, work)
+    threads = torch.get_num_threads()
+    try:
+        report = watched(watch, work)
+    finally:
+        torch.set_num_threads(threads)
     tell("done", len(FINDINGS), len(FINDINGS))
     return report
 
@@ -133,7 +143,7 @@ def _prepare(
     masks: Sequence[str],
     watch: Watch,
     seed: int,
-) -> tuple[Study, Fit, list[dict[str, int]], dict[str, int]]:
+) -> tuple[Study, Fit, Finding]:
     convention = convention_of(target.name, target.build(), signature, call, masks)
     found: list[Fit] = []
     problem: AuditError | None = None
@@ -151,13 +161,40 @@ def _prepare(
     def subject_of(fit: Fit) -> Subject:
         return Subject(target, function, fit.order, fit.convention, fit.shape, watch, seed, dtype)
 
-    fit = found[0]
-    if len(found) > 1:
-        fit = max(found, key=lambda one: (_score(subject_of(one), signature, one, seed), -found.index(one)))
+    scores = (
+        [_score(subject_of(fit), signature, fit, seed) for fit in found] if len(found) > 1 else [(True, 0)]
+    )
+    # With a batch axis, if that runs at all: code that means the batch axis for the nodes runs without one, too.
+    best = max(range(len(found)), key=lambda at: (BATCH in found[at].order.inputs, scores[at], -at))
+    fit = found[best]
     subject = subject_of(fit)
     study = Study(target, signature, subject, _weights(subject, fit, signature, target), seed)
-    sizes, full = ladder(signature, max(1, fit.shape.operators * fit.shape.out_channels))
-    return study, fit, [dict(s) for s in sizes], dict(full)
+    return study, fit, _layout(given, found, scores, best)
+
+
+def _layout(
+    given: AxisOrder | None, found: Sequence[Fit], scores: Sequence[tuple[bool, int]], best: int
+) -> Finding:
+    """Which order of the axes the other findings are about, and whether another would explain the code better."""
+    if given is not None:
+        return Finding("layout", "ok", f'"{given}", as given')
+    fit = found[best]
+    scope = (
+        f'"{fit.order}", guessed from the shapes that come out at {"; ".join(map(sizes_in_words, fit.sizes))}'
+    )
+    others = [str(other.order) for other in found if other is not fit]
+    data = {"others": others}
+    better = [at for at in range(len(found)) if scores[at] > scores[best]]
+    if not better:
+        detail = f"it also runs as {'; '.join(others[:3])}" if others else ""
+        return Finding("layout", "ok", scope, detail, data)
+    other = max(better, key=lambda at: scores[at])
+    detail = (
+        f'it also runs as "{found[other].order}", which explains it better (equivariant and linear: '
+        f"{'yes' if scores[other][0] else 'no'}, operators: {scores[other][1]} against {max(scores[best][1], 0)}). "
+        "Tell the layout if that is meant"
+    )
+    return Finding("layout", "caution", scope, detail, data)
 
 
 def _weights(subject: Subject, fit: Fit, signature: Signature, target: Target) -> Weights:
@@ -191,11 +228,7 @@ def _score(subject: Subject, signature: Signature, fit: Fit, seed: int) -> tuple
         study.sizes, study.full = [fit.sizes[-1]], fit.sizes[-1]
         equivariant = values.equivariance(study).verdict == "ok"
         linear = values.linearity(study).verdict == "ok"
-        found = 0
-        if equivariant and linear:
-            maps = [vector for _, vector in operators.Spans(study).maps(study.full)]
-            found = operators.numerical_rank(maps)
-        return equivariant and linear, found
+        return equivariant and linear, operators.quick_rank(study) if equivariant and linear else 0
     except CallFailed:
         return False, -1
     finally:
@@ -249,11 +282,10 @@ def _masked(study: Study) -> tuple[Subject | None, Finding | None]:
 # ---------------------------------------------------------------- all findings
 
 
-def _findings(
-    study: Study, fit: Fit, sizes: list[dict[str, int]], full: dict[str, int], tell: Progress
-) -> Iterator[Finding]:
+def _findings(study: Study, fit: Fit, export: bool, tell: Progress) -> Iterator[Finding]:
+    sizes, full, large = ladder(study.signature, fit.shape.operators * fit.shape.out_channels)
     total = len(FINDINGS)
-    done = 0
+    done = 1
 
     def made(name: str, check: Callable[[], Finding | list[Finding]]) -> list[Finding]:
         nonlocal done
@@ -266,11 +298,12 @@ def _findings(
         return found if isinstance(found, list) else [found]
 
     with torch.no_grad():
-        yield from made("sizes", lambda: values.sizes_finding(study, list(sizes), full, list(fit.sizes)))
+        yield from made("sizes", lambda: values.sizes_finding(study, sizes, full, large, list(fit.sizes)))
         if not study.sizes:
             return
-        yield from made("repeatability", lambda: values.repeatability(study))
-        yield from made("train and eval", lambda: values.modes(study))
+        repeated = made("repeatability", lambda: values.repeatability(study))
+        yield from repeated
+        yield from made("train and eval", lambda: values.modes(study, repeated[0].verdict == "ok"))
         yield from made("batch", lambda: values.batches(study))
         linear = made("linearity", lambda: values.linearity(study))
         yield from linear
@@ -290,7 +323,8 @@ def _findings(
     yield from made("parameters", lambda: parameters.unseen(study))
     yield from made("gradients", lambda: parameters.gradients(study))
     yield from made("moving", lambda: parameters.moving(study))
-    yield from made("export", lambda: exporting.export(study))
+    if export:
+        yield from made("export", lambda: exporting.export(study))
 
 
 def _padding(study: Study) -> list[Finding]:

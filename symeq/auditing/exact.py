@@ -16,13 +16,15 @@ PRIME = 2**31 - 1  # products of two residues fit int64
 _LARGEST = 2**31  # entries of an integer vector
 
 
-def primitive(vectors: Array, tolerance: float, denominators: int) -> tuple[Array, npt.NDArray[np.bool_]]:
+def primitive(
+    vectors: Array, tolerance: float, denominators: int, scale: int = 1
+) -> tuple[Array, npt.NDArray[np.bool_]]:
     """For each row the integer vector without a common divisor that it is a multiple of.
 
-    vectors: (rows, columns) floats -> int64 of the same shape, and which rows were recognised. An entry below
-    ``tolerance`` of the row's largest is zero; ratios to the row's smallest other entry are read as the
-    nearest fraction whose denominator is at most ``denominators``, which must lie within the tolerance. The
-    first entry that is not zero is positive.
+    vectors: (rows, columns) floats -> int64 of the same shape, and which rows were recognised. A row whose
+    ``scale``-fold holds integers is taken at its word. Of any other, an entry below ``tolerance`` of the largest
+    is zero, and ratios to the smallest other entry are read as the nearest fraction whose denominator is at
+    most ``denominators``, which must lie within the tolerance. The first entry that is not zero is positive.
 
     >>> primitive(np.array([[0, 1 / 3, -2 / 3], [0.25, 0.5, 0.1]]), 1e-9, 100)[0].tolist()
     [[0, 1, -2], [5, 10, 2]]
@@ -42,8 +44,17 @@ def primitive(vectors: Array, tolerance: float, denominators: int) -> tuple[Arra
     near = np.rint(ratios)
     whole = (np.abs(ratios - near) <= tolerance * np.maximum(1, np.abs(ratios))).all(axis=1)
     whole &= np.abs(near).max(axis=1) < _LARGEST
+    scaled = np.where(nonzero & live[:, None], vectors * scale, 0)
+    wholly = np.rint(scaled)
+    bound = tolerance * np.maximum(1, np.abs(scaled)) / 10
+    as_is = (np.abs(scaled - wholly) <= bound).all(axis=1) & (np.abs(wholly).max(axis=1) < _LARGEST)
+    near[as_is], whole[as_is] = wholly[as_is], True
     for row in range(len(vectors)):
-        numbers = near[row].astype(np.int64).tolist() if whole[row] else _integers(ratios[row], tolerance, denominators)
+        numbers = (
+            near[row].astype(np.int64).tolist()
+            if whole[row]
+            else _integers(ratios[row], tolerance, denominators)
+        )
         if numbers is None:
             known[row] = False
             continue
@@ -147,7 +158,7 @@ def _rank_over_integers(rows: Array) -> int:
 
 
 def _combined(a: dict[int, int], p: int, b: dict[int, int], q: int) -> dict[int, int]:
-    """p a + q b, divided by its common divisor."""
+    """P a + q b, divided by its common divisor."""
     columns: Sequence[int] = sorted(a.keys() | b.keys())
     values = [p * a.get(column, 0) + q * b.get(column, 0) for column in columns]
     common = gcd(*values) or 1

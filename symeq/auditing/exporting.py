@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import warnings
 from typing import Any
 
@@ -12,7 +13,9 @@ from symeq.auditing.layout import BATCH
 from symeq.auditing.load import in_one_line
 from symeq.auditing.report import Finding
 from symeq.auditing.study import Study, off, sizes_in_words
-from symeq.auditing.subject import Sizes, Subject
+from symeq.auditing.subject import Subject
+from symeq.auditing.watch import Watch, watched
+from symeq.errors import AuditError
 
 
 class _Wrapped(nn.Module):
@@ -38,8 +41,23 @@ class _Wrapped(nn.Module):
 
 def export(study: Study) -> Finding:
     """Whether it exports with the sizes of index sets and batch left open, and then gives the same values."""
+    watch = Watch(study.target.name, study.subject.watch.limit)
+
+    def work() -> Finding:
+        with watch("exporting it"):
+            return _export(study)
+
+    try:
+        return watched(watch, work)
+    except AuditError as late:
+        if study.subject.watch.limit and "takes longer" in str(late):
+            return Finding("export", "caution", "", f"it takes longer than {watch.limit:g} s")
+        raise
+
+
+def _export(study: Study) -> Finding:
     subject = study.subject
-    if subject.convention.as_numpy:
+    if subject.convention.as_numpy or subject.returned_numpy:
         return Finding("export", "skipped", "", "it works on NumPy arrays")
     if subject.convention.mask_needed:
         return Finding("export", "skipped", "", "it needs a mask")
@@ -74,18 +92,32 @@ def export(study: Study) -> Finding:
     for other in others[-1:]:
         again = subject.order.arrange(study.draw(rng, batch + (batch > 1), other).to(subject.dtype))
         try:
-            got, expected = exported.module()(again), wrapped(again)
+            torch.manual_seed(study.seed)
+            got = exported.module()(again)
+            torch.manual_seed(study.seed)
+            expected = wrapped(again)
         except Exception as error:
-            return Finding("export", "caution", scope, f"at {sizes_in_words(other)} the exported program raised {in_one_line(error)}")
+            return Finding(
+                "export",
+                "caution",
+                scope,
+                f"at {sizes_in_words(other)} the exported program raised {in_one_line(error)}",
+            )
         pairs = [(got, expected)] if isinstance(got, Tensor) else list(zip(got, expected, strict=True))
         if any(off(a.double(), b.double()) > study.tolerance for a, b in pairs):
-            return Finding("export", "fault", scope, f"at {sizes_in_words(other)} the exported program gives other values")
+            return Finding(
+                "export",
+                "fault",
+                scope,
+                f"at {sizes_in_words(other)} the exported program gives other values",
+            )
     return Finding("export", "ok", scope)
 
 
 def _exported(study: Study, module: nn.Module, x: Tensor, dims: dict[int, Any]) -> tuple[Any, str]:
-    with study.subject.watch("exporting it"), warnings.catch_warnings(), torch.no_grad():
+    with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")
+        logging.disable(logging.CRITICAL)  # what torch logs while it fails is in the error, too
         try:
             return torch.export.export(module, (x,), dynamic_shapes=(dims or None,)), ""
         except KeyboardInterrupt:
@@ -93,11 +125,9 @@ def _exported(study: Study, module: nn.Module, x: Tensor, dims: dict[int, Any]) 
         except BaseException as error:
             text = str(error)
             if "specializ" in text or "Constraints violated" in text:
-                lines = [line.strip(" -\n") for line in text.splitlines() if "specializ" in line or "should be" in line.lower()]
-                return None, f"fixes a size ({in_one_line(error) if not lines else lines[0][:200]})"
+                lines = [line.strip(" -") for line in text.splitlines() if "specializ" in line]
+                why = lines[0].split(". ")[0] if lines else in_one_line(error).split("! ")[0]
+                return None, f"fixes a size ({why})"
             return None, f"cannot be exported ({in_one_line(error)})"
-
-
-def usable(sizes: Sizes) -> bool:
-    """Whether an exported program may be asked for these sizes: 0 and 1 are always special."""
-    return min(sizes.values(), default=2) > 1
+        finally:
+            logging.disable(logging.NOTSET)

@@ -32,7 +32,7 @@ Axis: TypeAlias = "Special | str"
 
 _LONG = {BATCH: "batch", CHANNELS: "channels", OPERATORS: "operators"}
 _HOW = (
-    'Write b for the batch, c for channels, op for the axis of operators, and the index sets of the signature, '
+    "Write b for the batch, c for channels, op for the axis of operators, and the index sets of the signature, "
     'as in "b c n n -> b c op n n".'
 )
 
@@ -165,15 +165,37 @@ def input_orders(signature: Signature) -> list[tuple[Axis, ...]]:
     ]
 
 
-def output_orders(signature: Signature, inputs: tuple[Axis, ...]) -> Iterator[AxisOrder]:
+def output_orders(signature: Signature, inputs: tuple[Axis, ...], stack: bool) -> Iterator[AxisOrder]:
     """The axis orders with these inputs that are tried, the most usual first.
 
-    The index axes of the output stand together, in the order of the signature.
+    The index axes of the output stand together, in the order of the signature. ``stack``: whether the code is
+    more likely to return operators than output channels, which matters where the input has no channels.
     """
     sets = signature.outputs
     batch = (BATCH,) if BATCH in inputs else ()
-    stacked = (CHANNELS, OPERATORS) if CHANNELS in inputs else (OPERATORS,)
-    for specials in ((CHANNELS,), stacked, ()):
-        for order in itertools.permutations(specials):
-            for split in range(len(order) + 1) if sets else (0,):
-                yield AxisOrder(signature, inputs, (*batch, *order[:split], *sets, *order[split:]))
+    kinds: list[tuple[Special, ...]] = [(CHANNELS,), (CHANNELS, OPERATORS), ()]
+    if CHANNELS not in inputs:
+        kinds = [(OPERATORS,), (CHANNELS,), ()] if stack else [(CHANNELS,), (OPERATORS,), ()]
+    for specials in kinds:
+        orders = [
+            (*order[:split], *sets, *order[split:])
+            for order in itertools.permutations(specials)
+            for split in (range(len(order) + 1) if sets else (0,))
+        ]
+        for order in sorted(orders, key=lambda order: _unusual(order, inputs)):
+            yield AxisOrder(signature, inputs, (*batch, *order))
+
+
+def _unusual(order: Sequence[Axis], inputs: Sequence[Axis]) -> tuple[bool, ...]:
+    """Whether the channels change sides, operators come after the index axes, or before the channels."""
+    names = [isinstance(axis, str) for axis in order]
+    first_name = names.index(True) if True in names else 0
+
+    def before(axes: Sequence[Axis], axis: Special) -> bool:
+        at = next((at for at, one in enumerate(axes) if isinstance(one, str)), 0)
+        return axis in axes[:at]
+
+    moved = CHANNELS in order and before(order, CHANNELS) != before(inputs, CHANNELS)
+    late = OPERATORS in order and order.index(OPERATORS) > first_name
+    early = OPERATORS in order and CHANNELS in order and order.index(OPERATORS) < order.index(CHANNELS)
+    return moved, late, early

@@ -69,7 +69,9 @@ def load(text: str, watch: Watch) -> Any:
     module_text, colon, name = text.rpartition(":")
     if not colon or not module_text or not name:
         raise AuditError(
-            repr(text), "it is not of the form MODULE:NAME", "Write, say, my_package.layers:Layer or layers.py:Layer."
+            repr(text),
+            "it is not of the form MODULE:NAME",
+            "Write, say, my_package.layers:Layer or layers.py:Layer.",
         )
     is_path = module_text.endswith(".py") or "/" in module_text or "\\" in module_text
     with watch(f"importing {module_text}"):
@@ -77,27 +79,29 @@ def load(text: str, watch: Watch) -> Any:
         found: Any = module
         for part in name.split("."):
             if not hasattr(found, part):
-                raise AuditError(text, _no_such_name(found, part, module), "Name what the file defines.")
+                raise AuditError(text, _no_such_name(found, part, module_text), "Name what it defines.")
             found = getattr(found, part)
     return found
 
 
-def _no_such_name(owner: Any, part: str, module: ModuleType) -> str:
+def _no_such_name(owner: Any, part: str, module: str) -> str:
     there = [name for name, value in vars(owner).items() if not name.startswith("_") and callable(value)]
     if isinstance(owner, ModuleType):
         there = [name for name in there if getattr(vars(owner)[name], "__module__", "") == owner.__name__]
     close = get_close_matches(part, there, n=1)
     if close:
-        return f"there is no {part!r} in {module.__name__}; did you mean {close[0]!r}?"
+        return f"there is no {part!r} in {module}; did you mean {close[0]!r}?"
     shown = ", ".join(there[:8]) + (", ..." if len(there) > 8 else "")
-    return f"there is no {part!r} in {module.__name__}" + (f", which defines {shown}" if there else "")
+    return f"there is no {part!r} in {module}" + (f", which defines {shown}" if there else "")
 
 
 def _from_name(text: str, name: str) -> ModuleType:
     with _importing(Path.cwd()):
         try:
             if not all(part.isidentifier() for part in name.split(".")):
-                raise AuditError(text, f"{name!r} is no module name", "A file is named by its path, with .py.")
+                raise AuditError(
+                    text, f"{name!r} is no module name", "A file is named by its path, with .py."
+                )
             return importlib.import_module(name)
         except ModuleNotFoundError as error:
             if error.name is not None and (name == error.name or name.startswith(f"{error.name}.")):
@@ -164,7 +168,9 @@ def _importing(folder: Path) -> Iterator[None]:
 # ---------------------------------------------------------------- arguments written as text
 
 
-def parse_arguments(option: str, text: str, names: Mapping[str, Any] | None = None) -> tuple[list[Any], dict[str, Any]]:
+def parse_arguments(
+    option: str, text: str, names: Mapping[str, Any] | None = None
+) -> tuple[list[Any], dict[str, Any]]:
     """The positional and keyword arguments that ``text`` spells, as between the brackets of a call.
 
     Values are Python literals, or names: dotted names of ``torch`` and what ``names`` holds.
@@ -193,7 +199,9 @@ def parse_arguments(option: str, text: str, names: Mapping[str, Any] | None = No
         first, *rest = words.split(".")
         known = {"torch": torch, "nn": nn, **(names or {})}
         if first not in known:
-            raise OptionError(option, words, f"a Python literal or one of the names {', '.join(sorted(known)[:12])}")
+            raise OptionError(
+                option, words, f"a Python literal or one of the names {', '.join(sorted(known)[:12])}"
+            )
         found = known[first]
         for part in rest:
             if not hasattr(found, part):
@@ -211,7 +219,9 @@ def parse_arguments(option: str, text: str, names: Mapping[str, Any] | None = No
     return [value(node) for node in call.args], keywords
 
 
-def as_arguments(option: str, given: Arguments, names: Mapping[str, Any] | None = None) -> tuple[list[Any], dict[str, Any]]:
+def as_arguments(
+    option: str, given: Arguments, names: Mapping[str, Any] | None = None
+) -> tuple[list[Any], dict[str, Any]]:
     """Arguments given as text, as a dict of keyword arguments, or as a sequence of positional ones."""
     if given is None:
         return [], {}
@@ -241,7 +251,7 @@ def target_of(name: str, found: Any, init: Arguments, watch: Watch) -> Target:
     if not callable(found):
         raise AuditError(
             name,
-            f"it is a {type(found).__name__}, which cannot be called",
+            f"it is of type {type(found).__name__}, which cannot be called",
             "Expected a layer class, a factory, an instance or a function of the input.",
         )
     if inspect.isclass(found) or init is not None or _is_factory(found):
@@ -304,7 +314,9 @@ def _constructed(name: str, factory: Any, init: Arguments, watch: Watch) -> Targ
                 raise
             except BaseException as error:
                 raise AuditError(
-                    name, f"{what} raised {in_one_line(error)}", "Give the arguments of the constructor with init."
+                    name,
+                    f"{what} raised {in_one_line(error)}",
+                    "Give the arguments of the constructor with init.",
                 ) from error
         if not callable(made):
             raise AuditError(

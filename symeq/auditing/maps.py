@@ -47,7 +47,9 @@ class Table:
             bias_dense.tuple_slots(sizes, outputs)[:, 0]
         )
 
-    def basis_inputs(self, channels: Sequence[int], all_channels: int, shape_in: tuple[int, ...]) -> torch.Tensor:
+    def basis_inputs(
+        self, channels: Sequence[int], all_channels: int, shape_in: tuple[int, ...]
+    ) -> torch.Tensor:
         """The zero input, then the basis input of each pattern and channel: (1 + patterns * channels, ...)."""
         x = torch.zeros(1 + len(self.inputs) * len(channels), *shape_in, all_channels, dtype=torch.float64)
         for at, index in enumerate(self.inputs.tolist()):
@@ -98,13 +100,13 @@ class Reading:
 class Reader:
     """Reads the maps of a subject, some channels of it: ``ins`` and ``outs`` (operators and channels in one)."""
 
-    def __init__(self, subject: Subject, signature: Signature) -> None:
+    def __init__(self, subject: Subject, signature: Signature, stacked: bool) -> None:
         self.subject = subject
         self.signature = signature
         self.dense = Dense(signature)
         self.bias_dense = Dense(Signature((), signature.outputs))
         shape = subject.shape
-        wide = shape.in_channels > _WIDE or (shape.operators == 1 and shape.out_channels > _WIDE)
+        wide = not stacked and max(shape.in_channels, shape.out_channels) > _WIDE
         self.ins = tuple(range(min(shape.in_channels, 2) if wide else shape.in_channels))
         outs = shape.operators * shape.out_channels
         self.outs = tuple(range(min(outs, 3) if wide and shape.operators == 1 else outs))
@@ -164,13 +166,17 @@ class Family:
 
     def draw(self) -> torch.Tensor:
         """Random integers for all weights."""
-        return torch.from_numpy(self.rng.integers(1, 10, self.weights.number) * self.rng.choice([-1, 1], self.weights.number)).double()
+        return torch.from_numpy(
+            self.rng.integers(1, 10, self.weights.number) * self.rng.choice([-1, 1], self.weights.number)
+        ).double()
 
     @cached_property
     def affine(self) -> bool:
         """Whether the map depends affinely on the weights."""
         first, second = self.draw(), self.draw()
-        found = [self._at(theta, self.full) for theta in (0 * first, first, second, first + second, 3 * first)]
+        found = [
+            self._at(theta, self.full) for theta in (0 * first, first, second, first + second, 3 * first)
+        ]
         zero, one, two, both, triple = ((r.numbers, r.bias) for r in found)
         for part in (0, 1):
             scale = max(np.abs(both[part]).max(initial=0), np.abs(triple[part]).max(initial=0), 1e-300)
@@ -198,14 +204,20 @@ class Family:
             if i >= 0:
                 x[..., reader.ins[i]] = torch.from_numpy(self.rng.integers(1, 10, (2, *shape_in))).double()
             x = x[:1] if subject.one_by_one else x
-            y = subject(x, self.full).flatten(2, -2) if subject.signature.outputs else subject(x, self.full).unsqueeze(2)
+            y = (
+                subject(x, self.full).flatten(2, -2)
+                if subject.signature.outputs
+                else subject(x, self.full).unsqueeze(2)
+            )
             y = y.permute(0, 2, 1, 3).flatten(2)
             for o, out in enumerate(reader.outs):
                 functional = (y[..., out] * torch.from_numpy(self.rng.normal(size=y.shape[:-1]))).sum()
                 gradient = self.weights.gradients(functional)
                 for entry in torch.nonzero(gradient != 0).flatten().tolist():
                     unknown = bool(gradient[entry].isnan())
-                    reached[entry] |= everything if unknown and not self.reader.wide else set() if unknown else {(i, o)}
+                    reached[entry] |= (
+                        everything if unknown and not self.reader.wide else set() if unknown else {(i, o)}
+                    )
         entries = [entry for entry, cells in enumerate(reached) if cells]
         groups: list[tuple[dict[int, frozenset[Cell]], set[Cell]]] = []
         for entry in entries:
@@ -269,9 +281,15 @@ def stack_rows(reader: Reader, reading: Reading) -> tuple[list[Row], list[str]]:
     axis, channel by channel or operator by operator, are told apart.
     """
     shape = reader.subject.shape
-    numbers = reading.numbers.reshape(len(reading.numbers), shape.in_channels, shape.operators, shape.out_channels)
+    numbers = reading.numbers.reshape(
+        len(reading.numbers), shape.in_channels, shape.operators, shape.out_channels
+    )
     complaints: list[str] = []
-    if shape.operators == 1 and shape.out_channels > shape.in_channels and not shape.out_channels % shape.in_channels:
+    if (
+        shape.operators == 1
+        and shape.out_channels > shape.in_channels
+        and not shape.out_channels % shape.in_channels
+    ):
         numbers = _side_by_side(numbers)
     operators, outs = numbers.shape[2:]
     rows = []
@@ -280,14 +298,23 @@ def stack_rows(reader: Reader, reading: Reading) -> tuple[list[Row], list[str]]:
         parts: dict[Cell, Array] = {}
         if outs == shape.in_channels:
             across = [(i, o) for i in range(outs) for o in range(outs) if i != o and own[:, i, o].any()]
-            unequal = [c for c in range(1, outs) if not np.allclose(own[:, c, c], own[:, 0, 0], rtol=1e-9, atol=0)]
+            unequal = [
+                c for c in range(1, outs) if not np.allclose(own[:, c, c], own[:, 0, 0], rtol=1e-9, atol=0)
+            ]
             if across:
-                complaints.append(f"operator {at} carries input channel {across[0][0]} to output channel {across[0][1]}")
+                complaints.append(
+                    f"operator {at} carries input channel {across[0][0]} to output channel {across[0][1]}"
+                )
             elif unequal:
                 complaints.append(f"operator {at} treats channel {unequal[0]} differently from channel 0")
             parts = {(0, 0): own[:, 0, 0]}
         else:
-            parts = {(i, o): own[:, i, o] for i in range(shape.in_channels) for o in range(outs) if own[:, i, o].any()}
+            parts = {
+                (i, o): own[:, i, o]
+                for i in range(shape.in_channels)
+                for o in range(outs)
+                if own[:, i, o].any()
+            }
         rows.append(Row(f"operator {at}", parts))
     return rows, complaints
 
@@ -297,7 +324,9 @@ def _side_by_side(numbers: Any) -> Any:
     patterns, ins, _, outs = numbers.shape
     number = outs // ins
     for order in ("operators first", "channels first"):
-        split = numbers.reshape(patterns, ins, *((number, ins) if order == "operators first" else (ins, number)))
+        split = numbers.reshape(
+            patterns, ins, *((number, ins) if order == "operators first" else (ins, number))
+        )
         split = split if order == "operators first" else split.swapaxes(2, 3)
         diagonal = np.eye(ins, dtype=bool)[None, :, None, :]
         if not np.where(diagonal, 0, split).any():

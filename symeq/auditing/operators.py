@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -32,11 +33,15 @@ class Vectors:
     exact: bool
 
 
-def _vectors(rows: Sequence[Array], study: Study) -> Vectors:
-    """The vectors as primitive integer vectors; as floats of length 1 where they are none."""
+def _vectors(rows: Sequence[Array], study: Study, sizes: Sizes) -> Vectors:
+    """The vectors as primitive integer vectors; as floats, the largest entry 1, where they are none.
+
+    Means make multiples of 1 / n, one for each axis summed, so that n^k times an entry is an integer.
+    """
     values = np.stack(rows) if rows else np.zeros((0, 0))
     coarse = study.subject.dtype != torch.float64
-    found, known = primitive(values, study.tolerance, 64 if coarse else _DENOMINATORS)
+    scale = prod(sizes[name] for name in study.signature.inputs)
+    found, known = primitive(values, study.tolerance, 64 if coarse else _DENOMINATORS, scale)
     if known.all():
         return Vectors(found, True)
     return Vectors(values / np.abs(values).max(axis=1, keepdims=True), False)
@@ -58,6 +63,14 @@ def numerical_rank(vectors: Sequence[Array]) -> int:
     return int((singular > 1e-7 * singular[0]).sum()) if singular[0] > 0 else 0
 
 
+def quick_rank(study: Study) -> int:
+    """About how many operators the code spans, from a few maps: enough to compare axis orders."""
+    spans = Spans(study)
+    rows = spans.rows(study.full) if spans.family is None else spans.family.draws(study.full, 12)
+    maps = [v for row in rows for cell, v in row.parts.items() if cell[0] >= 0 and v.any()]
+    return numerical_rank(maps)
+
+
 def _restricted(dense: Dense, table: Table, kind: BasisKind) -> Array:
     """Every operator over the orbit operators present: (slots, present)."""
     if kind == "orbit":
@@ -71,8 +84,10 @@ class Spans:
 
     def __init__(self, study: Study) -> None:
         self.study = study
-        self.reader = Reader(study.subject, study.signature)
-        self.family = None if study.stacked else Family(self.reader, study.weights, study.full, study.rng("family"))
+        self.reader = Reader(study.subject, study.signature, study.stacked)
+        self.family = (
+            None if study.stacked else Family(self.reader, study.weights, study.full, study.rng("family"))
+        )
         self.complaints: list[str] = []
         self._rows: dict[tuple[int, ...], list[Row]] = {}
 
@@ -83,7 +98,11 @@ class Spans:
             return "each operator of the stack" if self.study.subject.shape.operators > 1 else "the map"
         if self.family.one_by_one:
             return "one parameter entry after another"
-        why = "the map is not affine in the parameters" if not self.family.affine else "there are many parameters"
+        why = (
+            "the map is not affine in the parameters"
+            if not self.family.affine
+            else "there are many parameters"
+        )
         return f"random parameters, as {why}"
 
     def rows(self, sizes: Sizes) -> list[Row]:
@@ -111,8 +130,24 @@ class Spans:
         return self.family.draws(sizes, derive(self.study.signature).dimension(dict(sizes)))
 
     def maps(self, sizes: Sizes) -> list[tuple[str, Array]]:
-        """The vectors of single cells, bias left out, with their labels."""
-        return [(row.label, vector) for row in self.rows(sizes) for cell, vector in row.parts.items() if cell[0] >= 0]
+        """The vectors of single cells that are not zero, bias left out, with their labels."""
+        return [
+            (row.label, vector)
+            for row in self.rows(sizes)
+            for cell, vector in row.parts.items()
+            if cell[0] >= 0 and vector.any()
+        ]
+
+
+def _counted(study: Study, spans: Spans, sizes: Sizes, dimension: int) -> Vectors:
+    """Vectors that span what the code spans: at other sizes than the full ones, of random draws if they do."""
+    if spans.family is not None and spans.family.one_by_one and sizes != study.full:
+        rows = spans.family.draws(sizes, dimension)
+        drawn = [v for row in rows for cell, v in row.parts.items() if cell[0] >= 0 and v.any()]
+        vectors = _vectors(drawn, study, sizes)
+        if vectors.exact:
+            return vectors
+    return _vectors([vector for _, vector in spans.maps(sizes)], study, sizes)
 
 
 def operators(study: Study, spans: Spans) -> list[Finding]:
@@ -121,7 +156,7 @@ def operators(study: Study, spans: Spans) -> list[Finding]:
     per_size, exact = [], True
     for sizes in study.sizes:
         dimension = derive(signature).dimension(dict(sizes))
-        vectors = _vectors([vector for _, vector in spans.maps(sizes)], study)
+        vectors = _counted(study, spans, sizes, dimension)
         exact = exact and vectors.exact
         per_size.append({"sizes": dict(sizes), "found": _rank(vectors, dimension), "dimension": dimension})
     how = (
@@ -144,7 +179,9 @@ def operators(study: Study, spans: Spans) -> list[Finding]:
     data |= named.data
     lines += named.lines
     verdict = "fault" if short else "ok"
-    findings = [Finding("operators", verdict, scope, "\n".join(lines if short else lines[:1] + named.notes), data)]
+    findings = [
+        Finding("operators", verdict, scope, "\n".join(lines if short else lines[:1] + named.notes), data)
+    ]
     if spans.family is None and study.subject.shape.operators > 1:
         findings.append(_channels(study, spans))
     findings.append(_repeated(study, spans, named))
@@ -164,9 +201,11 @@ def _named(study: Study, spans: Spans) -> _Named:
     signature, table = study.signature, spans.reader.table(study.full)
     dense = spans.reader.dense
     maps = spans.maps(study.full)
-    vectors = _vectors([vector for _, vector in maps], study)
+    vectors = _vectors([vector for _, vector in maps], study, study.full)
     if not vectors.exact or not len(table.slots):
-        return _Named({}, ["which operators are missing cannot be told, as they were not read exactly"], [], {})
+        return _Named(
+            {}, ["which operators are missing cannot be told, as they were not read exactly"], [], {}
+        )
     matches: dict[BasisKind, dict[bytes, int]] = {}
     spelled: dict[BasisKind, Array] = {}
     for kind in ("diagram", "orbit"):
@@ -206,7 +245,8 @@ def _named(study: Study, spans: Spans) -> _Named:
         if len(missing) > _SHOWN:
             lines.append(f"  and {len(missing) - _SHOWN} more")
     different = list(dict.fromkeys(mixtures.values()))
-    mixed = [f"mixed: {label} is {text}" for label, text in list(mixtures.items())[:3]]
+    first = {text: label for label, text in reversed(mixtures.items())}
+    mixed = [f"mixed: {first[text]} is {text}" for text in different[:3]]
     if len(different) > 3:
         mixed.append(f"and {len(different) - 3} more mixtures")
     several = spans.family is None or spans.family.one_by_one
@@ -218,7 +258,9 @@ def _named(study: Study, spans: Spans) -> _Named:
         "named": {label: name for label, name in names.items() if spans.family is None},
     }
     notes = mixed if several else []
-    return _Named(data, [*lines, *notes], [f"{len(different)} of them mixed"] if several and different else [], names)
+    return _Named(
+        data, [*lines, *notes], [f"{len(different)} of them mixed"] if several and different else [], names
+    )
 
 
 def _spell(signature: Signature, slot: int) -> str:
@@ -240,7 +282,9 @@ def _mixture(signature: Signature, table: Table, vector: Array, kind: BasisKind)
     weights[table.slots] = [int(value) for value in vector]
     if kind == "diagram":
         weights = convert_weights(weights, signature, "orbit", "diagram")
-    terms = [f"{weight:+d} {_spell(signature, slot)}" for slot, weight in enumerate(weights.tolist()) if weight]
+    terms = [
+        f"{weight:+d} {_spell(signature, slot)}" for slot, weight in enumerate(weights.tolist()) if weight
+    ]
     return f"{' '.join(terms[:4])}{f' and {len(terms) - 4} more terms' if len(terms) > 4 else ''} ({kind})"
 
 
@@ -267,14 +311,16 @@ def _repeated_operators(study: Study, spans: Spans, rows: list[Row], named: _Nam
     zero = [row.label for row in rows if not any(vector.any() for vector in row.parts.values())]
     live = [row for row in rows if row.label not in zero]
     flat = _flat(live)
-    vectors = _vectors(list(flat), study) if len(flat) else Vectors(np.zeros((0, 0)), True)
+    vectors = _vectors(list(flat), study, study.full) if len(flat) else Vectors(np.zeros((0, 0)), True)
     groups: dict[bytes, list[str]] = {}
     if vectors.exact:
         for row, vector in zip(live, vectors.values, strict=True):
             groups.setdefault(vector.tobytes(), []).append(row.label)
     same = [group for group in groups.values() if len(group) > 1]
     lines = [f"{label} is zero" for label in zero]
-    lines += [f"{', '.join(group)} are the same up to a factor: {named.names.get(group[0], '')}" for group in same]
+    lines += [
+        f"{', '.join(group)} are the same up to a factor: {named.names.get(group[0], '')}" for group in same
+    ]
     dependent = len(groups) - _rank(vectors, len(groups)) if vectors.exact and groups else 0
     data = {"zero": zero, "duplicates": same, "dependent": dependent}
     if lines:
@@ -288,9 +334,13 @@ def _flat(rows: Sequence[Row]) -> Array:
     """The rows over all cells, side by side."""
     cells = sorted({cell for row in rows for cell in row.parts})
     lengths = {cell: next(len(row.parts[cell]) for row in rows if cell in row.parts) for cell in cells}
-    return np.stack(
-        [np.concatenate([row.parts.get(cell, np.zeros(lengths[cell])) for cell in cells]) for row in rows]
-    ) if rows and cells else np.zeros((len(rows), 0))
+    return (
+        np.stack(
+            [np.concatenate([row.parts.get(cell, np.zeros(lengths[cell])) for cell in cells]) for row in rows]
+        )
+        if rows and cells
+        else np.zeros((len(rows), 0))
+    )
 
 
 def _repeated_parameters(study: Study, spans: Spans, rows: list[Row]) -> Finding:
@@ -323,7 +373,7 @@ def _repeated_parameters(study: Study, spans: Spans, rows: list[Row]) -> Finding
         together.setdefault(root(at), []).append(row)
     redundant, examples = 0, []
     for group in together.values():
-        vectors = _vectors(list(_flat(group)), study)
+        vectors = _vectors(list(_flat(group)), study, study.full)
         redundant += len(group) - _rank(vectors, len(group))
         if vectors.exact:
             same: dict[bytes, list[str]] = {}
@@ -354,14 +404,16 @@ def bias(study: Study, spans: Spans) -> Finding:
         reading = spans.reader.read(study.full)
         vectors = [reading.bias[:, o] for o in range(reading.bias.shape[1]) if reading.bias[:, o].any()]
         if vectors:
-            return Finding("bias", "fault", f"f(0) at {at}", "an operator gives something other than 0 for x = 0")
+            return Finding(
+                "bias", "fault", f"f(0) at {at}", "an operator gives something other than 0 for x = 0"
+            )
         return Finding("bias", "ok", f"f(0) = 0 at {at}", "no bias", {"found": 0, "dimension": total})
     rows = spans.rows(study.full)
     parts = [vector for row in rows for cell, vector in row.parts.items() if cell[0] < 0]
     scope = f"f(0), {spans.how}, at {at}"
     if not parts:
         return Finding("bias", "ok", scope, "no bias", {"found": 0, "dimension": total, "missing": []})
-    vectors_found = _vectors(parts, study)
+    vectors_found = _vectors(parts, study, study.full)
     found = _rank(vectors_found, total)
     data: dict[str, Any] = {"found": found, "dimension": total}
     detail = f"{found} of {total} bias operators"

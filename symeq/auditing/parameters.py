@@ -9,9 +9,10 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
+from symeq.auditing.load import in_one_line
 from symeq.auditing.report import Finding, Verdict
 from symeq.auditing.study import Study, listed
-from symeq.auditing.subject import CallFailed, Subject
+from symeq.auditing.subject import CallFailed
 from symeq.auditing.weights import attributes, leaves
 
 _MOVES = {"to", "cuda", "cpu", "double", "float", "half", "bfloat16", "type", "xpu", "npu", "contiguous_to"}
@@ -56,7 +57,9 @@ class Bench:
             finally:
                 if not torch.equal(tensor.detach(), kept):
                     tensor.detach().copy_(kept)
-        return any(not torch.equal(a.nan_to_num(), b.nan_to_num()) for a, b in zip(before, after, strict=True))
+        return any(
+            not torch.equal(a.nan_to_num(), b.nan_to_num()) for a, b in zip(before, after, strict=True)
+        )
 
 
 def own_dtype(function: Any) -> torch.dtype:
@@ -90,7 +93,9 @@ def unseen(study: Study) -> Finding:
             continue
         name = named.get(id(leaf))
         if name is not None:
-            found[name] = f"{name}, of shape {tuple(leaf.shape)}, is trained by nobody: it is not in parameters()"
+            found[name] = (
+                f"{name}, of shape {tuple(leaf.shape)}, is trained by nobody: it is not in parameters()"
+            )
         elif id(leaf) in lasting:
             found[f"shape {tuple(leaf.shape)}"] = (
                 f"a tensor of shape {tuple(leaf.shape)} that requires a gradient lies outside the module"
@@ -107,7 +112,11 @@ def unseen(study: Study) -> Finding:
         if not bench.reaches(tensor):
             continue
         twin = other.get(name)
-        drawn = twin is not None and twin.shape == tensor.shape and not torch.equal(twin.detach(), tensor.detach())
+        drawn = (
+            twin is not None
+            and twin.shape == tensor.shape
+            and not torch.equal(twin.detach(), tensor.detach())
+        )
         what = f"{name}, a tensor of shape {tuple(tensor.shape)}"
         if drawn:
             found[name] = f"{what}, is drawn at random and no parameter: nothing trains, saves or moves it"
@@ -149,10 +158,17 @@ def gradients(study: Study) -> Finding:
     totals: dict[str, float] = {}
     for y in bench.outputs():
         parameters = {n: p for n, p in function.named_parameters() if p.requires_grad}
-        weights = torch.rand(y.shape, generator=torch.Generator().manual_seed(2), dtype=torch.float64).to(y.dtype)
+        weights = torch.rand(y.shape, generator=torch.Generator().manual_seed(2), dtype=torch.float64).to(
+            y.dtype
+        )
         found: tuple[Tensor | None, ...] = (None,) * len(parameters)
         if y.requires_grad:
-            found = torch.autograd.grad((y * (weights + 0.5)).sum(), list(parameters.values()), allow_unused=True)
+            try:
+                found = torch.autograd.grad(
+                    (y * (weights + 0.5)).sum(), list(parameters.values()), allow_unused=True
+                )
+            except RuntimeError as error:
+                return Finding("gradients", "fault", scope, f"the backward pass raised {in_one_line(error)}")
         for name, gradient in zip(parameters, found, strict=True):
             size = 0.0 if gradient is None else float(gradient.abs().nan_to_num(posinf=1).sum())
             totals[name] = totals.get(name, 0.0) + size
@@ -181,7 +197,9 @@ def moving(study: Study) -> Finding:
     scope += "made and moved as on another device it keeps its parameters"
     bench = Bench(study, function, dtype)
     before = {name for name, tensor in function.named_parameters() if bench.reaches(tensor)}
-    used = {name for name, tensor in attributes(function) if tensor.is_floating_point() and bench.reaches(tensor)}
+    used = {
+        name for name, tensor in attributes(function) if tensor.is_floating_point() and bench.reaches(tensor)
+    }
     lines: list[str] = []
     verdict: Verdict = "ok"
     names = set(dict(function.named_parameters()))
@@ -199,7 +217,9 @@ def moving(study: Study) -> Finding:
     else:
         lost = [n for n, tensor in moved.named_parameters() if n in before and not after.reaches(tensor)]
         if lost:
-            lines.append(f"after .to(...) the output no longer depends on {listed(lost, 4)}: a stale copy is used")
+            lines.append(
+                f"after .to(...) the output no longer depends on {listed(lost, 4)}: a stale copy is used"
+            )
             verdict = "fault"
     if study.target.renewable:
         gone = _lost_elsewhere(study, names)

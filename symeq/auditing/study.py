@@ -17,14 +17,18 @@ from symeq.auditing.weights import Weights
 from symeq.signature import Signature
 
 _APART = 3  # so many index sets have different sizes
-_LARGER = 2**18  # numbers of one sample's input or output at the larger size
+_LARGER = 2**18  # numbers of one sample's input or output at the larger sizes
+_LARGE = (300, 33, 17, 12)
 SLACK = 1e-5  # relative errors that point to a lower precision inside rather than to a wrong map
 
 
 @dataclass
 class Study:
-    """One audit under way. ``sizes``: those at which the code runs, ascending; ``full``: one where all set
-    partitions can be told apart, or the largest."""
+    """One audit under way.
+
+    ``sizes``: those at which the code runs, ascending; ``full``: one of them where all set partitions can be
+    told apart, or the largest; ``large``: one more at which only values are looked at, if it runs there.
+    """
 
     target: Target
     signature: Signature
@@ -33,6 +37,7 @@ class Study:
     seed: int
     sizes: list[Sizes] = field(default_factory=list)
     full: Sizes = field(default_factory=dict)
+    large: list[Sizes] = field(default_factory=list)
 
     @property
     def tolerance(self) -> float:
@@ -64,7 +69,9 @@ class Study:
 
 def integers(rng: np.random.Generator, shape: tuple[int, ...]) -> Tensor:
     """Random integers from -9 to 9 without 0, as float64."""
-    return torch.from_numpy((rng.integers(1, 10, shape) * rng.choice(np.array([-1, 1]), shape)).astype(np.float64))
+    return torch.from_numpy(
+        (rng.integers(1, 10, shape) * rng.choice(np.array([-1, 1]), shape)).astype(np.float64)
+    )
 
 
 def off(got: Tensor, expected: Tensor) -> float:
@@ -83,14 +90,19 @@ def exactness(values: Tensor) -> str:
     return "in integers, exactly" if bool((values == values.round()).all()) else "to rounding"
 
 
-def ladder(signature: Signature, largest: int) -> tuple[list[Sizes], Sizes]:
+def ladder(signature: Signature, channels: int) -> tuple[list[Sizes], Sizes, list[Sizes]]:
     """Sizes from 1 on up to the full ones, at which all set partitions exist; index sets have different sizes.
 
-    The last is larger where a sample of ``largest`` bytes allows it.
+    The last is larger where it fits, ``channels`` numbers to an entry; and one still larger stands alone.
     """
     sets = signature.index_sets
     if not sets:
-        return [{}], {}
+        return [{}], {}, []
+
+    def fits(sizes: Sizes) -> bool:
+        sides = (signature.inputs, signature.outputs)
+        return max(prod(sizes[name] for name in side) for side in sides) * channels <= _LARGER
+
     most = max(signature.positions.count(name) for name in sets)
     if len(sets) == 1:
         full: Sizes = {sets[0]: max(most, 3)}
@@ -104,10 +116,10 @@ def ladder(signature: Signature, largest: int) -> tuple[list[Sizes], Sizes]:
                 found.append({name: n + more for name, more in zip(sets, order, strict=True)})
         found = [sizes for sizes in found if sizes != full] + [full]
     larger = {name: size + 3 for name, size in full.items()}
-    numbers = max(prod(larger[name] for name in side) for side in (signature.inputs, signature.outputs))
-    if numbers * largest <= _LARGER:
+    if fits(larger):
         found.append(larger)
-    return found, full
+    large = [{name: n + at for at, name in enumerate(sets)} for n in _LARGE if n > max(found[-1].values())]
+    return found, full, [sizes for sizes in large if fits(sizes)][:1]
 
 
 def several_in_words(signature: Signature, sizes: Sequence[Sizes]) -> str:
@@ -126,4 +138,14 @@ def listed(numbers: Sequence[object], most: int = 8) -> str:
     return shown + (f" and {len(numbers) - most} more" if len(numbers) > most else "")
 
 
-__all__ = ["SLACK", "Study", "exactness", "integers", "ladder", "listed", "off", "several_in_words", "sizes_in_words"]
+__all__ = [
+    "SLACK",
+    "Study",
+    "exactness",
+    "integers",
+    "ladder",
+    "listed",
+    "off",
+    "several_in_words",
+    "sizes_in_words",
+]

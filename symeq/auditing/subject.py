@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import prod
@@ -29,11 +30,21 @@ _BATCHES = (5, 3, 7, 11)
 _POOL = (7, 4, 6, 8, 3, 9, 2, 10)
 _HARD_CODED = (5, 3, 2, 10, 12, 16, 20, 32, 9, 11, 13, 64)
 _MOST_TRIED = 20_000  # entries of the input, and of the output, while the axis order is guessed
-MASK_FORMS = ("bool", "float", "bool over the input axes", "float over the input axes", "bool with a channel axis")
+MASK_FORMS = (
+    "bool",
+    "float",
+    "bool over the input axes",
+    "float over the input axes",
+    "bool with a channel axis",
+)
 
 
 class CallFailed(Exception):  # noqa: N818  # caught by whoever tries a call
-    """The audited code raised, or returned what is no stack of real tensors."""
+    """The audited code raised, or what it returned does not fit."""
+
+
+class NoTensor(CallFailed):
+    """The audited code returned something else than a stack of real tensors."""
 
 
 # ---------------------------------------------------------------- arguments
@@ -117,9 +128,13 @@ def _mask_arguments(
         for text in mask:
             owner, equals, word = text.rpartition("=")
             if equals and owner not in sets:
-                raise OptionError("mask", text, f"NAME, or SET=NAME with one of the index sets {', '.join(sets)}")
+                raise OptionError(
+                    "mask", text, f"NAME, or SET=NAME with one of the index sets {', '.join(sets)}"
+                )
             if word not in free and not accepts_any:
-                raise OptionError("mask", text, f"an argument of the call; it has {', '.join(free) or 'none'}")
+                raise OptionError(
+                    "mask", text, f"an argument of the call; it has {', '.join(free) or 'none'}"
+                )
             found[owner] = word
         return found
     words = [word for word in free if "mask" in word.lower()]
@@ -176,11 +191,18 @@ class Subject:
         self.dtype = dtype
         self.one_by_one = not order.has(BATCH)
         self.changed_input = False
+        self.returned_numpy = False
 
     def using(self, function: Any, dtype: torch.dtype | None = None) -> Subject:
         """The same with another callable or another precision."""
         other = Subject(
-            self.target, function, self.order, self.convention, self.shape, self.watch, self.seed,
+            self.target,
+            function,
+            self.order,
+            self.convention,
+            self.shape,
+            self.watch,
+            self.seed,
             dtype or self.dtype,
         )
         other.one_by_one = self.one_by_one
@@ -250,10 +272,8 @@ def invoke(
         masks = {name: torch.ones(len(x), size, dtype=torch.bool) for name, size in sizes.items()}
     if masks is not None:
         keywords |= _mask_keywords(convention, order, masks, x.dtype)
-    own: Any = order.arrange(x)
-    if convention.as_numpy:
-        own = own.detach().numpy()
-    before = own.copy() if convention.as_numpy else own.detach().clone()
+    before = order.arrange(x)
+    own: Any = before.detach().numpy().copy() if convention.as_numpy else before.clone()
     torch.manual_seed(subject.seed)
     with subject.watch(f"calling it at {sizes_in_words(sizes)}"):
         try:
@@ -262,8 +282,11 @@ def invoke(
             raise
         except BaseException as error:
             raise CallFailed(f"raised {in_one_line(error)}") from error
-    after = own if convention.as_numpy else own.detach()
-    subject.changed_input |= not bool(((after == before) | (before != before)).all())
+    after = torch.as_tensor(own).detach()
+    subject.changed_input |= after.shape != before.shape or not bool(
+        ((after == before) | before.isnan()).all()
+    )
+    subject.returned_numpy |= isinstance(y, np.ndarray)
     return _tensor_of(y, order, x.dtype)
 
 
@@ -306,34 +329,36 @@ def _mask_keywords(
 def _tensor_of(y: Any, order: AxisOrder, dtype: torch.dtype) -> tuple[Tensor, bool]:
     listed = False
     if isinstance(y, list | tuple) and len(y) == 1 and not order.has(OPERATORS):
-        raise CallFailed(f"returned a {type(y).__name__} of one {type(y[0]).__name__}; expected the tensor itself")
+        raise NoTensor(
+            f"returned a {type(y).__name__} of one {type(y[0]).__name__}; expected the tensor itself"
+        )
     if isinstance(y, list | tuple):
         listed = True
         parts = [torch.from_numpy(part) if isinstance(part, np.ndarray) else part for part in y]
         if not parts or not all(isinstance(part, Tensor) for part in parts):
             kinds = ", ".join(dict.fromkeys(type(part).__name__ for part in y)) or "nothing"
-            raise CallFailed(f"returned a {type(y).__name__} of {kinds}; expected tensors")
+            raise NoTensor(f"returned a {type(y).__name__} of {kinds}; expected tensors")
         shapes = {tuple(part.shape) for part in parts}
         if len(shapes) > 1:
             shown = ", ".join(map(str, sorted(shapes)[:3]))
-            raise CallFailed(
+            raise NoTensor(
                 f"returned a {type(y).__name__} of {len(parts)} tensors of different shapes ({shown}); "
                 "expected one tensor, or operators of one shape"
             )
         at = order.outputs.index(OPERATORS) if OPERATORS in order.outputs else 0
         if at > parts[0].dim():
-            raise CallFailed(f"returned a list of tensors of shape {tuple(parts[0].shape)}")
+            raise NoTensor(f"returned a list of tensors of shape {tuple(parts[0].shape)}")
         y = torch.stack(parts, at)
     if isinstance(y, np.ndarray | np.generic):
         y = torch.as_tensor(np.asarray(y))
     if isinstance(y, bool | int | float):
         y = torch.tensor(y)
     if not isinstance(y, Tensor):
-        raise CallFailed(f"returned a {type(y).__name__}; expected a tensor, or a list of tensors of one shape")
+        raise NoTensor(f"returned a {type(y).__name__}; expected a tensor, or a list of tensors of one shape")
     if y.layout != torch.strided:
         y = y.to_dense()
     if y.is_complex():
-        raise CallFailed(f"returned complex numbers ({y.dtype}); only real maps are audited")
+        raise NoTensor(f"returned complex numbers ({y.dtype}); only real maps are audited")
     if y.dtype != dtype and not (y.is_floating_point() and y.requires_grad):
         y = y.to(torch.float64 if dtype == torch.float64 else dtype)
     return y.double() if dtype == torch.float64 and y.dtype != dtype else y, listed
@@ -379,7 +404,9 @@ def fits(
     conventions = [convention]
     if convention.mask_needed:
         conventions = [replace(convention, mask_form=form) for form in MASK_FORMS]
-    conventions += [replace(one, as_numpy=True) for one in conventions[:1] if not isinstance(function, nn.Module)]
+    conventions += [
+        replace(one, as_numpy=True) for one in conventions[:1] if not isinstance(function, nn.Module)
+    ]
     for wanted in conventions:
         for hard in (False, True):
             found: list[Fit] = []
@@ -387,14 +414,30 @@ def fits(
                 if found and CHANNELS not in axes and any(CHANNELS in fit.order.inputs for fit in found):
                     continue
                 for channels in _channels(target, function, axes):
-                    new = _fits_of(target, function, signature, given, axes, channels, wanted, watch, dtype, hard, failures)
+                    new = _fits_of(
+                        target,
+                        function,
+                        signature,
+                        given,
+                        axes,
+                        channels,
+                        wanted,
+                        watch,
+                        dtype,
+                        hard,
+                        failures,
+                    )
                     found += new
                     if new:
                         break
             if found:
-                return found
-    tried = "; ".join(f"x as ({words}): it {why}" for words, why in list(failures.items())[:3])
-    more = f"; and {len(failures) - 3} more" if len(failures) > 3 else ""
+                most = max(len(fit.sizes) for fit in found)
+                return [fit for fit in found if len(fit.sizes) == most]
+    reasons: dict[str, str] = {}
+    for words, why in failures.items():
+        reasons.setdefault(re.sub(r"\d+", "#", why), f"x as ({words}): it {why}")
+    tried = "; ".join(list(reasons.values())[:3])
+    more = f"; and {len(failures) - 3} more attempts" if len(failures) > 3 else ""
     problem = f"it does not take the layout {str(given)!r}" if given else "no usual layout fits"
     remedy = (
         "Correct the layout, or give further arguments with init and call."
@@ -453,7 +496,8 @@ def _fits_of(
     failures: dict[str, str],
 ) -> list[Fit]:
     trials = trial_sizes(signature, (channels, target.out_channels), hard)
-    candidates = [given] if given else list(output_orders(signature, axes))
+    stack = not isinstance(function, nn.Module) or not any(True for _ in function.parameters())
+    candidates = [given] if given else list(output_orders(signature, axes, stack))
     found: list[Fit] = []
     ran: list[Sizes] = []
     for sizes, batch in trials:
@@ -467,6 +511,10 @@ def _fits_of(
         try:
             with torch.no_grad():
                 y, listed = invoke(probe, probe.order, x, sizes)
+        except NoTensor as failed:
+            raise AuditError(
+                target.name, f"it {failed}", "Wrap it in a function that returns what should be audited."
+            ) from None
         except CallFailed as failed:
             words = f"{AxisOrder(signature, axes, ())._words(axes)}, {own}"
             failures.setdefault(words, str(failed))
@@ -479,11 +527,15 @@ def _fits_of(
                 continue
             ordered = y
             if listed:
-                ordered = y.movedim(0, order.outputs.index(OPERATORS)) if not probe.order.has(OPERATORS) else (
-                    y.movedim(probe.order.outputs.index(OPERATORS), order.outputs.index(OPERATORS))
+                ordered = (
+                    y.movedim(0, order.outputs.index(OPERATORS))
+                    if not probe.order.has(OPERATORS)
+                    else (y.movedim(probe.order.outputs.index(OPERATORS), order.outputs.index(OPERATORS)))
                 )
             if not order.fits(ordered.shape, sizes, batch):
                 continue
+            if listed and given is None and any(str(other) != str(order) for other, _ in fitting):
+                continue  # where a list is stacked is our choice
             read = order.read(ordered)
             fit = Shape(channels, read.shape[-1], read.shape[1], listed)
             if _plausible(order, fit, target):
@@ -491,7 +543,9 @@ def _fits_of(
         if not fitting:
             what = f"a list of {len(y)} tensors" if listed else "a tensor"
             words = f"{AxisOrder(signature, axes, ())._words(axes)}, {own}"
-            failures.setdefault(words, f"returned {what} of shape {tuple(y.shape)}, which fits no output layout")
+            failures.setdefault(
+                words, f"returned {what} of shape {tuple(y.shape)}, which fits no output layout"
+            )
             if hard or ran:
                 continue
             return []

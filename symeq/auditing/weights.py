@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,7 +32,9 @@ def _reachable(function: Any) -> Iterator[tuple[str, Tensor]]:
     if isinstance(function, nn.Module):
         yield from _inside(function, "", 0, set())
         return
-    code = getattr(function, "__code__", None) or getattr(getattr(function, "__func__", None), "__code__", None)
+    code = getattr(function, "__code__", None) or getattr(
+        getattr(function, "__func__", None), "__code__", None
+    )
     if code is None:
         yield from _inside(function, "", 0, set())
         return
@@ -69,7 +72,11 @@ def _inside(value: Any, name: str, depth: int, seen: set[int]) -> Iterator[tuple
     elif isinstance(value, dict):
         for key, found in value.items():
             yield from _inside(found, f"{name}[{key!r}]", depth + 1, seen)
-    elif hasattr(value, "__dict__") and type(value).__module__.split(".")[0] not in ("torch", "numpy", "builtins"):
+    elif hasattr(value, "__dict__") and type(value).__module__.split(".")[0] not in (
+        "torch",
+        "numpy",
+        "builtins",
+    ):
         for key, found in vars(value).items():
             yield from _inside(found, f"{dot}{key}", depth + 1, seen)
 
@@ -132,7 +139,9 @@ class Weights:
         wanted = [tensor for tensor in self.tensors if tensor.requires_grad]
         found: Sequence[Tensor | None] = ()
         if functional.requires_grad and wanted:
-            found = torch.autograd.grad(functional, wanted, allow_unused=True, retain_graph=True)
+            # A backward pass that fails (after a change in place, say) tells nothing.
+            with suppress(RuntimeError):
+                found = torch.autograd.grad(functional, wanted, allow_unused=True, retain_graph=True)
         by_id = {id(t): g for t, g in zip(wanted, found, strict=False)}
         flat = []
         for tensor in self.tensors:

@@ -14,6 +14,7 @@ import typer
 
 from symeq import __version__
 from symeq.cli.arguments import WITH_SPEC
+from symeq.cli.auditing import audit
 from symeq.cli.benchmarking import bench
 from symeq.cli.console import CallError, complain, output, write
 from symeq.cli.generating import generate
@@ -84,4 +85,5 @@ def symeq(
 # In the order of `symeq --help`.
 for command in (count, show, generate, verify):
     app.command(context_settings=WITH_SPEC)(command)
+app.command()(audit)
 app.command()(bench)
