@@ -122,8 +122,8 @@ class MaskedDeepSets(nn.Module):
         return (self.own(x) + self.all(self.pooled(x, real))) * real
 
 
-def all_of_order_3() -> list[tuple[str, str, str]]:
-    """The 203 operators of ``n n n -> n n n`` as (blocks in, blocks out) in letters, one per set partition."""
+def all_of_order_3() -> list[str]:
+    """The 203 operators of ``n n n -> n n n``: the block of each axis as a letter, inputs first."""
     strings: list[tuple[int, ...]] = [()]
     for _ in range(6):
         strings = [(*s, b) for s in strings for b in range(max(s, default=-1) + 2)]

@@ -63,19 +63,19 @@ def audit(
     time_limit: float = 60.0,
     progress: Progress | None = None,
 ) -> AuditReport:
-    """What scrutiny of a layer that somebody wrote finds: is it the equivariant linear layer of its signature?
+    """What scrutiny of a layer that somebody wrote finds: is it the equivariant linear layer it should be?
 
-    The code is run: imported, constructed, called at many sizes, exported. It is called in eval mode, in float64
-    where it can be, with integers as inputs and parameters, so that sums are exact. The findings hold at the sizes
-    that their ``scope`` names.
+    The code is run: imported, constructed, called at many sizes, exported. It is called in eval mode, in
+    float64 where it can be, with integers as inputs and parameters, so that sums are exact. The findings hold
+    at the sizes that their ``scope`` names.
 
     Args:
         target: ``"MODULE:NAME"`` (a module's name or the path of a .py file), or the object itself: a layer
-            class, a factory, a module, or a function of the input that returns one map or a stack of operators.
+            class, a factory, a module, or a function of the input that returns a map or a stack of operators.
         signature: of what it should be: a string, a pair of orders, a ``Signature``.
         layout: the order of its axes, such as ``"b c n n -> b c op n n"``; guessed if left out.
-        init: arguments of the constructor: as text (``"in_channels=2, out_channels=3"``), a dict, or a sequence.
-            Channels are filled in where they are missing.
+        init: arguments of the constructor: as text (``"in_channels=2, out_channels=3"``), a dict, or a
+            sequence. Channels are filled in where they are missing.
         call: further arguments of every call, likewise; the name of an index set means its size.
         mask: the name of the mask argument, or, with several index sets, ``"u=u_mask"`` and so on; guessed if
             left out.
@@ -86,7 +86,7 @@ def audit(
         progress: called with the name of a check and how many of how many are done; at the end with "done".
 
     Raises:
-        AuditError: a target that cannot be found, imported, made or called, that hangs, or that fits no layout.
+        AuditError: a target that cannot be found, imported, made or called, that hangs, or fits no layout.
         LayoutError, SignatureError, OptionError: arguments that cannot be read.
         TooLargeError: a signature with more operators than can be counted exactly.
     """
@@ -164,7 +164,7 @@ def _prepare(
     scores = (
         [_score(subject_of(fit), signature, fit, seed) for fit in found] if len(found) > 1 else [(True, 0)]
     )
-    # With a batch axis, if that runs at all: code that means the batch axis for the nodes runs without one, too.
+    # With a batch axis, if that runs: code that takes the batch axis for the nodes runs without one, too.
     best = max(range(len(found)), key=lambda at: (BATCH in found[at].order.inputs, scores[at], -at))
     fit = found[best]
     subject = subject_of(fit)
@@ -175,7 +175,7 @@ def _prepare(
 def _layout(
     given: AxisOrder | None, found: Sequence[Fit], scores: Sequence[tuple[bool, int]], best: int
 ) -> Finding:
-    """Which order of the axes the other findings are about, and whether another would explain the code better."""
+    """Which order of the axes the findings are about, and whether another would explain the code better."""
     if given is not None:
         return Finding("layout", "ok", f'"{given}", as given')
     fit = found[best]
@@ -191,20 +191,20 @@ def _layout(
     other = max(better, key=lambda at: scores[at])
     detail = (
         f'it also runs as "{found[other].order}", which explains it better (equivariant and linear: '
-        f"{'yes' if scores[other][0] else 'no'}, operators: {scores[other][1]} against {max(scores[best][1], 0)}). "
+        f"{'yes' if scores[other][0] else 'no'}, operators: {scores[other][1]} and not {scores[best][1]}). "
         "Tell the layout if that is meant"
     )
     return Finding("layout", "caution", scope, detail, data)
 
 
 def _weights(subject: Subject, fit: Fit, signature: Signature, target: Target) -> Weights:
-    """The parameters, and tensors that should have been some: leaves of autograd, and those drawn at random."""
+    """The parameters, and tensors that should be some: autograd's leaves, and those drawn at random."""
     function = subject.function
     found: dict[int, tuple[str, Tensor]] = {}
     if isinstance(function, nn.Module):
-        for name, tensor in function.named_parameters():
-            if tensor.is_floating_point():
-                found[id(tensor)] = (name, tensor)
+        for name, parameter in function.named_parameters():
+            if parameter.is_floating_point():
+                found[id(parameter)] = (name, parameter)
     sizes = fit.sizes[0]
     x = torch.ones(1, *subject.shape_in(sizes), subject.shape.in_channels, dtype=subject.dtype)
     reached = {id(leaf) for leaf in leaves(subject(x, sizes))}

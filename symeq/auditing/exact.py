@@ -22,9 +22,10 @@ def primitive(
     """For each row the integer vector without a common divisor that it is a multiple of.
 
     vectors: (rows, columns) floats -> int64 of the same shape, and which rows were recognised. A row whose
-    ``scale``-fold holds integers is taken at its word. Of any other, an entry below ``tolerance`` of the largest
-    is zero, and ratios to the smallest other entry are read as the nearest fraction whose denominator is at
-    most ``denominators``, which must lie within the tolerance. The first entry that is not zero is positive.
+    ``scale``-fold holds integers is taken at its word. Of any other, an entry below ``tolerance`` of the
+    largest is zero, and ratios to the smallest other entry are read as the nearest fraction whose denominator
+    is at most ``denominators``, which must lie within the tolerance. The first entry that is not zero is
+    positive.
 
     >>> primitive(np.array([[0, 1 / 3, -2 / 3], [0.25, 0.5, 0.1]]), 1e-9, 100)[0].tolist()
     [[0, 1, -2], [5, 10, 2]]
@@ -48,6 +49,7 @@ def primitive(
     wholly = np.rint(scaled)
     bound = tolerance * np.maximum(1, np.abs(scaled)) / 10
     as_is = (np.abs(scaled - wholly) <= bound).all(axis=1) & (np.abs(wholly).max(axis=1) < _LARGEST)
+    as_is &= ((wholly != 0) == (nonzero & live[:, None])).all(axis=1)
     near[as_is], whole[as_is] = wholly[as_is], True
     for row in range(len(vectors)):
         numbers = (
@@ -101,8 +103,7 @@ class Span:
 
     def holds(self, vectors: Array) -> npt.NDArray[np.bool_]:
         """Which of the vectors (rows, columns) lie in the span."""
-        inside: npt.NDArray[np.bool_] = ~self._reduced(vectors).any(axis=1)
-        return inside
+        return np.logical_not(self._reduced(vectors).any(axis=1))
 
     def add(self, vectors: Array) -> None:
         """Spans the vectors (rows, columns), too."""

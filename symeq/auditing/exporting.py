@@ -86,7 +86,7 @@ def _export(study: Study) -> Finding:
         if narrower is not None:
             return Finding("export", "caution", scope, f"only for a fixed batch; with an open one it {why}")
     if exported is None:
-        fixed, fixed_why = _exported(study, wrapped, x, {})
+        fixed, _ = _exported(study, wrapped, x, {})
         text = f"it {why}" + ("; for fixed sizes it exports" if fixed is not None else "")
         return Finding("export", "caution", scope, text, {"static": fixed is not None})
     for other in others[-1:]:

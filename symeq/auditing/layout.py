@@ -32,7 +32,7 @@ Axis: TypeAlias = "Special | str"
 
 _LONG = {BATCH: "batch", CHANNELS: "channels", OPERATORS: "operators"}
 _HOW = (
-    "Write b for the batch, c for channels, op for the axis of operators, and the index sets of the signature, "
+    "Write b for the batch, c for channels, op for the axis of operators, and the signature's index sets, "
     'as in "b c n n -> b c op n n".'
 )
 
@@ -137,7 +137,8 @@ class AxisOrder:
         """Whether an output of this shape can have these axes."""
         if len(shape) != len(self.outputs):
             return False
-        known: dict[Axis, int] = {BATCH: batch, **sizes}
+        known: dict[Axis, int] = {BATCH: batch}
+        known.update(sizes)
         return all(known.get(axis, size) == size for axis, size in zip(self.outputs, shape, strict=True))
 
 
@@ -177,7 +178,7 @@ def output_orders(signature: Signature, inputs: tuple[Axis, ...], stack: bool) -
     if CHANNELS not in inputs:
         kinds = [(OPERATORS,), (CHANNELS,), ()] if stack else [(CHANNELS,), (OPERATORS,), ()]
     for specials in kinds:
-        orders = [
+        orders: list[tuple[Axis, ...]] = [
             (*order[:split], *sets, *order[split:])
             for order in itertools.permutations(specials)
             for split in (range(len(order) + 1) if sets else (0,))

@@ -349,7 +349,7 @@ def _with_channels(
 ) -> tuple[list[Any], dict[str, Any]]:
     """The arguments of a constructor, channels filled in where they were not given."""
     kinds = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
-    free = [parameter for parameter in list(signature.parameters.values())[len(positional) :]]
+    free = list(signature.parameters.values())[len(positional) :]
     free = [parameter for parameter in free if parameter.kind in kinds and parameter.name not in keywords]
     needed = [parameter.name for parameter in free if parameter.default is inspect.Parameter.empty]
     filled: dict[str, Any] = {}

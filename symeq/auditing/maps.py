@@ -50,7 +50,7 @@ class Table:
     def basis_inputs(
         self, channels: Sequence[int], all_channels: int, shape_in: tuple[int, ...]
     ) -> torch.Tensor:
-        """The zero input, then the basis input of each pattern and channel: (1 + patterns * channels, ...)."""
+        """Zero, then the basis input of each pattern and channel: (1 + patterns * channels, ...)."""
         x = torch.zeros(1 + len(self.inputs) * len(channels), *shape_in, all_channels, dtype=torch.float64)
         for at, index in enumerate(self.inputs.tolist()):
             for c, channel in enumerate(channels):
@@ -98,7 +98,7 @@ class Reading:
 
 
 class Reader:
-    """Reads the maps of a subject, some channels of it: ``ins`` and ``outs`` (operators and channels in one)."""
+    """Reads the maps of a subject, of its channels ``ins`` and ``outs`` (operators and channels in one)."""
 
     def __init__(self, subject: Subject, signature: Signature, stacked: bool) -> None:
         self.subject = subject
@@ -148,7 +148,7 @@ class Reader:
 
 @dataclass(frozen=True)
 class Row:
-    """What one parameter entry (or one operator of a stack) contributes: a vector for each cell it reaches."""
+    """What one parameter entry, or one operator of a stack, contributes: a vector for each cell."""
 
     label: str
     parts: Mapping[Cell, Array]
@@ -221,12 +221,11 @@ class Family:
         entries = [entry for entry, cells in enumerate(reached) if cells]
         groups: list[tuple[dict[int, frozenset[Cell]], set[Cell]]] = []
         for entry in entries:
-            for group, taken in groups:
-                if not taken & reached[entry]:
-                    break
-            else:
+            free = next((at for at, (_, taken) in enumerate(groups) if not taken & reached[entry]), None)
+            if free is None:
+                free = len(groups)
                 groups.append(({}, set()))
-                group, taken = groups[-1]
+            group, taken = groups[free]
             group[entry] = frozenset(reached[entry])
             taken |= reached[entry]
             if len(groups) > MOST_ENTRIES:
@@ -239,7 +238,7 @@ class Family:
         return self.affine and len(self.groups) <= MOST_ENTRIES
 
     def rows(self, sizes: Sizes) -> list[Row]:
-        """A row for every weight entry that reaches the output; the fixed part of the map as a row of its own."""
+        """A row for every weight entry that reaches the output, and one for the fixed part of the map."""
         zero = self._at(torch.zeros(self.weights.number, dtype=torch.float64), sizes)
         rows = []
         fixed = dict(self._parts(zero, None))

@@ -12,7 +12,7 @@ import torch
 
 from symeq.auditing.exact import Array, Span, distinct, primitive, rank
 from symeq.auditing.maps import Family, Reader, Row, Table, stack_rows
-from symeq.auditing.report import Finding
+from symeq.auditing.report import Finding, Verdict
 from symeq.auditing.study import Study, listed, sizes_in_words
 from symeq.auditing.subject import CallFailed, Sizes
 from symeq.bases.derive import convert_weights, derive
@@ -74,9 +74,11 @@ def quick_rank(study: Study) -> int:
 def _restricted(dense: Dense, table: Table, kind: BasisKind) -> Array:
     """Every operator over the orbit operators present: (slots, present)."""
     if kind == "orbit":
-        return (np.arange(len(dense))[:, None] == table.slots[None, :]).astype(np.int64)
-    codes, present = dense.codes, dense.codes[table.slots]
-    return ((present[None, :] & codes[:, None]) == codes[:, None]).astype(np.int64)
+        ones: Array = np.arange(len(dense))[:, None] == table.slots[None, :]
+    else:
+        codes, present = dense.codes, dense.codes[table.slots]
+        ones = (present[None, :] & codes[:, None]) == codes[:, None]
+    return np.asarray(ones, dtype=np.int64)
 
 
 class Spans:
@@ -140,7 +142,7 @@ class Spans:
 
 
 def _counted(study: Study, spans: Spans, sizes: Sizes, dimension: int) -> Vectors:
-    """Vectors that span what the code spans: at other sizes than the full ones, of random draws if they do."""
+    """Vectors that span what the code spans: at other sizes than the full ones, those of random draws."""
     if spans.family is not None and spans.family.one_by_one and sizes != study.full:
         rows = spans.family.draws(sizes, dimension)
         drawn = [v for row in rows for cell, v in row.parts.items() if cell[0] >= 0 and v.any()]
@@ -153,7 +155,8 @@ def _counted(study: Study, spans: Spans, sizes: Sizes, dimension: int) -> Vector
 def operators(study: Study, spans: Spans) -> list[Finding]:
     """How many independent operators the code spans at each size, and which are missing or mixed."""
     signature = study.signature
-    per_size, exact = [], True
+    per_size: list[dict[str, Any]] = []
+    exact = True
     for sizes in study.sizes:
         dimension = derive(signature).dimension(dict(sizes))
         vectors = _counted(study, spans, sizes, dimension)
@@ -162,11 +165,12 @@ def operators(study: Study, spans: Spans) -> list[Finding]:
     how = (
         "ranks of integer vectors"
         if exact
-        else "numerical ranks (singular values above 1e-7 of the largest), as the maps are no multiples of integers"
+        else "numerical ranks (singular values above 1e-7 of the largest), as the maps are not rational"
     )
     scope = f"{spans.how}; {how}; {study.words()}"
     if spans.reader.wide:
-        scope += f"; input channels {listed(spans.reader.ins)} and output channels {listed(spans.reader.outs)} of all"
+        ins, outs = listed(spans.reader.ins), listed(spans.reader.outs)
+        scope += f"; of all channels only {ins} in and {outs} out"
     short = [entry for entry in per_size if entry["found"] != entry["dimension"]]
     data: dict[str, Any] = {"per_size": per_size, "exact": exact}
     last = next(entry for entry in per_size if entry["sizes"] == dict(study.full))
@@ -178,9 +182,9 @@ def operators(study: Study, spans: Spans) -> list[Finding]:
     named = _named(study, spans)
     data |= named.data
     lines += named.lines
-    verdict = "fault" if short else "ok"
+    verdict: Verdict = "fault" if short else "ok"
     findings = [
-        Finding("operators", verdict, scope, "\n".join(lines if short else lines[:1] + named.notes), data)
+        Finding("operators", verdict, scope, "\n".join(lines if short else [*lines[:1], *named.notes]), data)
     ]
     if spans.family is None and study.subject.shape.operators > 1:
         findings.append(_channels(study, spans))
@@ -206,16 +210,15 @@ def _named(study: Study, spans: Spans) -> _Named:
         return _Named(
             {}, ["which operators are missing cannot be told, as they were not read exactly"], [], {}
         )
-    matches: dict[BasisKind, dict[bytes, int]] = {}
-    spelled: dict[BasisKind, Array] = {}
-    for kind in ("diagram", "orbit"):
-        spelled[kind] = _restricted(dense, table, kind)
-        matches[kind] = {}
-        for slot, row in enumerate(spelled[kind]):
+    kinds: tuple[BasisKind, ...] = ("diagram", "orbit")
+    spelled = {each: _restricted(dense, table, each) for each in kinds}
+    matches: dict[BasisKind, dict[bytes, int]] = {each: {} for each in kinds}
+    for each in kinds:
+        for slot, row in enumerate(spelled[each]):
             if row.any():
-                matches[kind].setdefault(row.tobytes(), slot)
+                matches[each].setdefault(row.tobytes(), slot)
     unique = distinct(vectors.values) if len(vectors.values) else vectors.values
-    single = {kind: sum(row.tobytes() in matches[kind] for row in unique) for kind in matches}
+    single = {each: sum(row.tobytes() in matches[each] for row in unique) for each in kinds}
     kind: BasisKind = "orbit" if single["orbit"] > single["diagram"] else "diagram"
     other: BasisKind = "diagram" if kind == "orbit" else "orbit"
 
@@ -307,7 +310,8 @@ def _repeated(study: Study, spans: Spans, named: _Named) -> Finding:
 
 
 def _repeated_operators(study: Study, spans: Spans, rows: list[Row], named: _Named) -> Finding:
-    scope = f"no operator is a multiple of another, none is zero, and they are independent, at {sizes_in_words(study.full)}"
+    scope = "no operator is a multiple of another, none is zero, and they are independent, at "
+    scope += sizes_in_words(study.full)
     zero = [row.label for row in rows if not any(vector.any() for vector in row.parts.values())]
     live = [row for row in rows if row.label not in zero]
     flat = _flat(live)

@@ -1,4 +1,4 @@
-"""Findings about parameters: those an optimizer never sees, those without a gradient, those lost on the way."""
+"""Findings about parameters: those an optimizer never sees, those without a gradient, those that get lost."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _MOVES = {"to", "cuda", "cpu", "double", "float", "half", "bfloat16", "type", "x
 
 
 class Elsewhere(TorchFunctionMode):
-    """While it lasts, ``parameter.to(...)`` gives a new tensor, as it does where the device is another one."""
+    """While it lasts, ``parameter.to(...)`` gives a new tensor, as it does for another device."""
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         result = func(*args, **(kwargs or {}))
@@ -174,7 +174,9 @@ def gradients(study: Study) -> Finding:
             totals[name] = totals.get(name, 0.0) + size
     zero = [name for name, total in totals.items() if total == 0]
     tensors = dict(function.named_parameters())
-    lines, dead, cut = [], [], []
+    lines: list[str] = []
+    dead: list[str] = []
+    cut: list[str] = []
     for name in zero:
         (cut if bench.reaches(tensors[name]) else dead).append(name)
     if cut:
@@ -187,14 +189,15 @@ def gradients(study: Study) -> Finding:
 
 
 def moving(study: Study) -> Finding:
-    """What ``.to(dtype)`` and ``.to(device)`` leave behind, and parameters that are none on another device."""
+    """What ``.to(dtype)`` and ``.to(device)`` leave behind; parameters that are none on another device."""
     function = _seeded(study, study.seed)
     if not isinstance(function, nn.Module):
         return Finding("moving", "skipped", "", "a function is not moved")
     dtype = own_dtype(function)
     target = torch.float64 if dtype != torch.float64 else torch.float32
-    scope = f"after .to({str(target).removeprefix('torch.')}) it runs in that precision, and every parameter still counts; "
-    scope += "made and moved as on another device it keeps its parameters"
+    to = f".to({str(target).removeprefix('torch.')})"
+    scope = f"after {to} it runs in that precision, and every parameter still counts; made and moved as on "
+    scope += "another device it keeps its parameters"
     bench = Bench(study, function, dtype)
     before = {name for name, tensor in function.named_parameters() if bench.reaches(tensor)}
     used = {
@@ -212,7 +215,7 @@ def moving(study: Study) -> Finding:
     try:
         after.outputs()
     except CallFailed as failed:
-        lines.append(f"after .to({str(target).removeprefix('torch.')}) it {failed}")
+        lines.append(f"after {to} it {failed}")
         verdict = "fault" if left else "caution"
     else:
         lost = [n for n, tensor in moved.named_parameters() if n in before and not after.reaches(tensor)]
@@ -225,8 +228,8 @@ def moving(study: Study) -> Finding:
         gone = _lost_elsewhere(study, names)
         if gone:
             lines.append(
-                f"{listed(gone, 4)}: a Parameter that went through .to(...) while the module was made, which on "
-                "another device is a plain tensor and in no parameters()"
+                f"{listed(gone, 4)}: a Parameter that went through .to(...) while the module was made, which "
+                "on another device is a plain tensor and in no parameters()"
             )
             verdict = "fault"
         left = left or list(_left_on_cpu(study, used))

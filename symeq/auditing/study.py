@@ -91,7 +91,7 @@ def exactness(values: Tensor) -> str:
 
 
 def ladder(signature: Signature, channels: int) -> tuple[list[Sizes], Sizes, list[Sizes]]:
-    """Sizes from 1 on up to the full ones, at which all set partitions exist; index sets have different sizes.
+    """Sizes from 1 on to the full ones, where all set partitions exist; index sets have different sizes.
 
     The last is larger where it fits, ``channels`` numbers to an entry; and one still larger stands alone.
     """
@@ -104,6 +104,7 @@ def ladder(signature: Signature, channels: int) -> tuple[list[Sizes], Sizes, lis
         return max(prod(sizes[name] for name in side) for side in sides) * channels <= _LARGER
 
     most = max(signature.positions.count(name) for name in sets)
+    found: list[Sizes]
     if len(sets) == 1:
         full: Sizes = {sets[0]: max(most, 3)}
         found = [{sets[0]: n} for n in range(1, full[sets[0]] + 1)]
@@ -118,7 +119,9 @@ def ladder(signature: Signature, channels: int) -> tuple[list[Sizes], Sizes, lis
     larger = {name: size + 3 for name, size in full.items()}
     if fits(larger):
         found.append(larger)
-    large = [{name: n + at for at, name in enumerate(sets)} for n in _LARGE if n > max(found[-1].values())]
+    large: list[Sizes] = [
+        {name: n + at for at, name in enumerate(sets)} for n in _LARGE if n > max(found[-1].values())
+    ]
     return found, full, [sizes for sizes in large if fits(sizes)][:1]
 
 

@@ -111,8 +111,8 @@ def convention_of(
                 raise AuditError(
                     name,
                     f"its argument {word!r} is needed and nothing tells what to give",
-                    'Give it with call (on the command line --call), such as "dim=n"; the name of an index set '
-                    "means its size, b the batch and c the channels.",
+                    'Give it with call (on the command line --call), such as "dim=n"; the name of an index '
+                    "set means its size, b the batch and c the channels.",
                 )
     needed = any(free[word].default is inspect.Parameter.empty for word in masks.values() if word in free)
     inverted = any("pad" in word.lower() for word in masks.values())
@@ -341,7 +341,7 @@ def _tensor_of(y: Any, order: AxisOrder, dtype: torch.dtype) -> tuple[Tensor, bo
         shapes = {tuple(part.shape) for part in parts}
         if len(shapes) > 1:
             shown = ", ".join(map(str, sorted(shapes)[:3]))
-            raise NoTensor(
+            raise CallFailed(
                 f"returned a {type(y).__name__} of {len(parts)} tensors of different shapes ({shown}); "
                 "expected one tensor, or operators of one shape"
             )
@@ -442,8 +442,8 @@ def fits(
     remedy = (
         "Correct the layout, or give further arguments with init and call."
         if given
-        else 'Tell the order of the axes with layout, such as "b c n n -> b c op n n", further arguments with '
-        "init and call."
+        else 'Tell the order of the axes with layout, such as "b c n n -> b c op n n", further arguments '
+        "with init and call."
     )
     raise AuditError(target.name, f"{problem} ({tried}{more})", remedy)
 
@@ -471,6 +471,7 @@ def trial_sizes(signature: Signature, channels: Sequence[int | None], hard: bool
         return all(prod(sizes[name] for name in side) <= _MOST_TRIED for side in sides)
 
     pool = [size for size in _POOL if size not in channels and size != batch]
+    found: list[Sizes]
     if not hard:
         found = [{name: pool[(t + j) % len(pool)] for j, name in enumerate(sets)} for t in range(4)]
         return [(sizes, batch) for sizes in found if small(sizes)][:2] or [(dict.fromkeys(sets, 2), batch)]
@@ -521,7 +522,7 @@ def _fits_of(
             if hard or ran:
                 continue
             return []
-        fitting = []
+        fitting: list[tuple[AxisOrder, Shape]] = []
         for order in candidates:
             if listed and not order.has(OPERATORS):
                 continue

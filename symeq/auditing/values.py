@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import torch
@@ -142,8 +143,8 @@ def batches(study: Study) -> Finding:
         "batch",
         "fault",
         scope,
-        f"a sample's output depends on the other samples (relative difference {apart:.1e}{which}); an axis may "
-        "be mistaken for another. The other findings hold for batches of one",
+        f"a sample's output depends on the other samples (relative difference {apart:.1e}{which}); an axis "
+        "may be mistaken for another. The other findings hold for batches of one",
         {"residual": apart},
     )
 
@@ -153,7 +154,8 @@ def _operators(study: Study, got: Tensor, expected: Tensor) -> str:
     wrong = wrong_operators(study, got, expected)
     if not wrong or study.subject.shape.operators == 1:
         return ""
-    return f", in operator{'s' if len(wrong) > 1 else ''} {listed(wrong)} of 0 to {study.subject.shape.operators - 1}"
+    last = study.subject.shape.operators - 1
+    return f", in operator{'s' if len(wrong) > 1 else ''} {listed(wrong)} of 0 to {last}"
 
 
 def wrong_operators(study: Study, got: Tensor, expected: Tensor) -> list[int]:
@@ -178,7 +180,8 @@ def linearity(study: Study) -> Finding:
     """Whether x -> f(x) - f(0) is linear."""
     rng = study.rng("linearity")
     used = [s for s in study.sizes if sum(s.values()) <= sum(study.full.values())][-2:]
-    worst, told, data = 0.0, "", {}
+    worst, told = 0.0, ""
+    data: dict[str, Any] = {}
     outputs = []
     for sizes in used:
         study.randomise(rng)
@@ -224,7 +227,10 @@ def swaps(size: int) -> list[tuple[int, int]]:
 
 
 def moved(tensor: Tensor, sets: tuple[str, ...], first: int, orders: Mapping[str, Tensor]) -> Tensor:
-    """The tensor with node a of each index set replaced by node ``orders[name][a]``; its axes begin at ``first``."""
+    """The tensor with node a of each index set replaced by node ``orders[name][a]``.
+
+    Its axes over ``sets`` begin at axis ``first``.
+    """
     for axis, name in enumerate(sets):
         if name in orders:
             tensor = tensor.index_select(first + axis, orders[name])
@@ -238,7 +244,8 @@ def equivariance(study: Study) -> Finding:
     used = [s for s in (*study.sizes, *study.large) if max(s.values(), default=0) > 1]
     if not used:
         return Finding("equivariance", "skipped", "", "no index set with two nodes or more was tried")
-    worst, told, data = 0.0, "", {}
+    worst, told = 0.0, ""
+    data: dict[str, Any] = {}
     broken: set[int] = set()
     exact = True
     for sizes in used:
@@ -372,7 +379,7 @@ def _padded(
         (len(counts), *study.subject.shape_in(sizes), study.subject.shape.in_channels), fill
     ).double()
     for at, (sample, count) in enumerate(zip(samples, counts, strict=True)):
-        batch[(at, *(slice(count[name]) for name in inputs))] = sample[0]
+        batch[at][tuple(slice(count[name]) for name in inputs)] = sample[0]
     masks = {
         name: torch.stack([torch.arange(size) < count[name] for count in counts])
         for name, size in sizes.items()
@@ -381,7 +388,7 @@ def _padded(
 
 
 def _split(study: Study, y: Tensor, count: Mapping[str, int]) -> tuple[Tensor, Tensor]:
-    """Of one sample's output (operators, positions, channels): the real entries, and the padded ones, flat."""
+    """The real entries of one sample's output (operators, positions, channels), and the padded ones, flat."""
     outputs = study.signature.outputs
     real = (slice(None), *(slice(count[name]) for name in outputs))
     padded = torch.ones(y.shape, dtype=torch.bool)
@@ -481,8 +488,8 @@ def _without_mask(
     if changed:
         which = f"operators {listed(changed)}" if operators > 1 else "the real entries of the output"
         lines.append(
-            f"{which} change by up to {off(real, alone):.1e} of the largest value: the result depends on how far "
-            "a graph is padded"
+            f"{which} change by up to {off(real, alone):.1e} of the largest value: the result depends on how "
+            "far a graph is padded"
         )
     else:
         lines.append("the real entries of the output stay the same")

@@ -16,8 +16,8 @@ _MOST_DEEP = 5  # containers in containers
 def attributes(function: Any) -> Iterator[tuple[str, Tensor]]:
     """The tensors that can be reached from the callable and that are neither parameters nor buffers, named.
 
-    Looked at: attributes of the module, of its submodules and of modules in plain containers; lists, tuples and
-    dicts; class attributes; and of a function what it closes over and the globals it names.
+    Looked at: attributes of the module, of its submodules and of modules in plain containers; lists, tuples
+    and dicts; class attributes; and of a function what it closes over and the globals it names.
     """
     registered: set[int] = set()
     if isinstance(function, nn.Module):

@@ -19,8 +19,8 @@ def audit(
         typer.Argument(
             metavar="MODULE:NAME",
             show_default=False,
-            help="A layer class, a factory, an instance or a function: MODULE is a module's name or the path of "
-            "a .py file. [bold]It is imported and run.[/bold]",
+            help="A layer class, a factory, an instance or a function; MODULE is a module's name or the path "
+            "of a .py file. [bold]It is imported and run.[/bold]",
         ),
     ],
     signature: Annotated[
@@ -76,8 +76,8 @@ def audit(
 ) -> None:
     """Scrutinise a layer that somebody wrote: is it the equivariant linear layer of its signature?
 
-    Linear, equivariant, how many independent operators of how many, which are missing or repeated; bias, padding,
-    parameters, export. The code is imported and run: audit only what you would run.
+    Linear, equivariant, how many independent operators of how many, which are missing or repeated; bias,
+    padding, parameters, export. The code is imported and run: audit only what you would run.
     """
     if not target.strip():
         raise CallError("no MODULE:NAME: expected, say, my_layers.py:Layer.")
