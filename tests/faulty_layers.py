@@ -303,10 +303,13 @@ class InPlace(DeepSets):
 class DiagonalBias(Einsum2to2):
     """A bias on the diagonal only."""
 
+    def __init__(self, input_depth: int, output_depth: int) -> None:
+        super().__init__(input_depth, output_depth)
+        del self.all_bias
+
     def forward(self, x: Tensor) -> Tensor:
         """(b, c, n, n) -> (b, c', n, n)."""
-        eye = torch.eye(x.size(3), dtype=x.dtype)
-        return self.mixed(x) + (self.diag_bias + 0 * self.all_bias) * eye
+        return self.mixed(x) + self.diag_bias * torch.eye(x.size(3), dtype=x.dtype)
 
 
 class ConstantBias(Einsum2to2):
@@ -453,3 +456,150 @@ class MaskIgnored(MaskedDeepSets):
     def forward(self, x: Tensor, node_mask: Tensor | None = None) -> Tensor:
         """(b, n, c), (b, n) -> (b, n, c')."""
         return self.own(x) + self.all(x.mean(1, keepdim=True))
+
+
+# ---------------------------------------------------------------- right, in odd ways
+
+
+class LowRank(nn.Module):
+    """Weights that are products, so that the map is not affine in its parameters."""
+
+    def __init__(self, in_dim: int, out_dim: int) -> None:
+        super().__init__()
+        self.first = nn.Parameter(torch.randn(2, in_dim, 4))
+        self.second = nn.Parameter(torch.randn(4, out_dim))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(b, n, c) -> (b, n, c')."""
+        own, pooled = self.first @ self.second
+        return x @ own + x.sum(1, keepdim=True) @ pooled
+
+
+class Residual(nn.Module):
+    """A map with a part that does not depend on the parameters."""
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self.own, self.all = nn.Linear(dim, dim), nn.Linear(dim, dim, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(b, n, c) -> (b, n, c)."""
+        return x + self.own(x) + self.all(x.mean(-2, keepdim=True))
+
+
+class Transformed(nn.Module):
+    """Weights under a nonlinear function, normalised by the square root of n."""
+
+    def __init__(self, in_dim: int, out_dim: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(2, in_dim, out_dim))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(b, n, c) -> (b, n, c')."""
+        own, pooled = torch.tanh(self.weight)
+        return x @ own + x.sum(1, keepdim=True) @ pooled / x.shape[1] ** 0.5
+
+
+def orbits_2_to_0(x: Tensor) -> Tensor:
+    """Both orbit operators of ``n n -> ``: (b, n, n, c) -> (b, 2, c)."""
+    trace = x.diagonal(dim1=1, dim2=2).sum(-1)
+    return torch.stack([trace, x.sum((1, 2)) - trace], 1)
+
+
+def scaled(x: Tensor, size: int, power: int) -> list[Tensor]:
+    """Two operators of (b, n, c), with arguments that must be given."""
+    return [x, x.sum(1, keepdim=True).expand(-1, size, -1) / size**power]
+
+
+class CastInside(nn.Module):
+    """Computes in float32 whatever comes."""
+
+    def __init__(self, in_dim: int, out_dim: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(2, in_dim, out_dim))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(b, n, c) -> (b, n, c')."""
+        own, pooled = self.weight.float()
+        small = x.float()
+        return (small @ own + small.mean(1, keepdim=True) @ pooled).to(x.dtype)
+
+
+class OnlyFloat32(nn.Module):
+    """A constant in float32 makes it fail in any other precision."""
+
+    def __init__(self, in_dim: int, out_dim: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(2, in_dim, out_dim))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(b, n, c) -> (b, n, c')."""
+        own, pooled = self.weight
+        ones = torch.ones(x.shape[1], x.shape[1], dtype=torch.float32)
+        return x @ own + torch.einsum("ij,bjc->bic", ones, x) @ pooled
+
+
+class EdgeMasked(nn.Module):
+    """Two operators of order 2, and a mask of edges (b, n, n)."""
+
+    def __init__(self, in_dim: int, out_dim: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(2, in_dim, out_dim))
+
+    def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
+        """(b, n, n, c), (b, n, n) -> (b, n, n, c')."""
+        if mask is not None:
+            x = x.masked_fill(~mask.unsqueeze(-1), 0)
+        own, other = self.weight
+        y = x @ own + x.transpose(1, 2) @ other
+        return y if mask is None else y * mask.unsqueeze(-1)
+
+
+class PaddingMasked(nn.Module):
+    """DeepSets whose mask is needed and True for padding."""
+
+    def __init__(self, in_dim: int, out_dim: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(2, in_dim, out_dim))
+
+    def forward(self, x: Tensor, key_padding_mask: Tensor) -> Tensor:
+        """(b, n, c), (b, n) -> (b, n, c')."""
+        hidden = key_padding_mask.unsqueeze(-1)
+        own, pooled = self.weight
+        x = x.masked_fill(hidden, 0)
+        return (x @ own + x.sum(1, keepdim=True) @ pooled).masked_fill(hidden, 0)
+
+
+class TwoMasks(ExchangeableMatrix):
+    """A mask for each index set."""
+
+    def __init__(self, in_dim: int, out_dim: int) -> None:
+        super().__init__(in_dim, out_dim, bias=False)
+
+    def forward(self, x: Tensor, mask_u: Tensor | None = None, mask_i: Tensor | None = None) -> Tensor:
+        """(b, u, i, c) -> (b, u, i, c')."""
+        if mask_u is None or mask_i is None:
+            return super().forward(x)
+        real = (mask_u[:, :, None] & mask_i[:, None, :]).unsqueeze(-1)
+        return super().forward(x.masked_fill(~real, 0)) * real
+
+
+class CutOff(DeepSets):
+    """Sums the first 64 nodes only."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(b, n, c) -> (b, n, c')."""
+        return self.own(x) + self.all(x[:, :64].sum(-2, keepdim=True))
+
+
+class Counting(DeepSets):
+    """Counts its calls and multiplies by the count."""
+
+    def __init__(self, in_features: int, out_features: int) -> None:
+        super().__init__(in_features, out_features)
+        self.calls = 0
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(b, n, c) -> (b, n, c')."""
+        self.calls += 1
+        return self.calls * super().forward(x)

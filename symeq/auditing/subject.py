@@ -78,7 +78,8 @@ def convention_of(
         AuditError: arguments that are needed and that nothing tells.
         OptionError: a mask argument that the callable does not have.
     """
-    positional, keywords = as_arguments("call", call)
+    names = {name: name for name in (*signature.index_sets, "b", "c")}
+    positional, keywords = as_arguments("call", call, names)
     code = function.forward if isinstance(function, nn.Module) else function
     try:
         parameters = list(inspect.signature(code).parameters.values())
@@ -334,7 +335,10 @@ def _tensor_of(y: Any, order: AxisOrder, dtype: torch.dtype) -> tuple[Tensor, bo
         )
     if isinstance(y, list | tuple):
         listed = True
-        parts = [torch.from_numpy(part) if isinstance(part, np.ndarray) else part for part in y]
+        parts = [
+            torch.as_tensor(np.asarray(part)) if isinstance(part, np.ndarray | np.generic) else part
+            for part in y
+        ]
         if not parts or not all(isinstance(part, Tensor) for part in parts):
             kinds = ", ".join(dict.fromkeys(type(part).__name__ for part in y)) or "nothing"
             raise NoTensor(f"returned a {type(y).__name__} of {kinds}; expected tensors")
