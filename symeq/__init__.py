@@ -6,13 +6,15 @@
     symeq.generate("n n -> n n", "my_layers/")  # the same as a standalone file
     symeq.verify("my_layers/equivariant_2to2.py").ok
     symeq.prove("n n -> n n").check().ok        # exact claims, re-derived by an independent checker
+    symeq.audit("their_layers.py:Layer", "n n -> n n")  # scrutiny of a layer that somebody wrote
 
 A spec is a string such as ``"u i -> u"``, a pair of orders ``(k, k')``, or a ``Signature``.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 from symeq.bases.derive import derive as basis
 from symeq.errors import SymeqError
@@ -21,6 +23,8 @@ from symeq.pipeline import generate, plan
 from symeq.signature import Signature, Spec
 
 if TYPE_CHECKING:
+    from symeq.auditing.load import Arguments
+    from symeq.auditing.report import AuditReport
     from symeq.proof.certificate import Certificate
     from symeq.proof.prover import Progress as ProofProgress
     from symeq.verification.checks import Progress
@@ -29,7 +33,18 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
-__all__ = ["Signature", "SymeqError", "__version__", "basis", "generate", "layer", "plan", "prove", "verify"]
+__all__ = [
+    "Signature",
+    "SymeqError",
+    "__version__",
+    "audit",
+    "basis",
+    "generate",
+    "layer",
+    "plan",
+    "prove",
+    "verify",
+]
 
 
 def prove(spec: Spec, *, progress: ProofProgress | None = None) -> Certificate:
@@ -52,3 +67,38 @@ def verify(
     from symeq.verification import checks
 
     return checks.verify(target, signature, seed=seed, progress=progress)
+
+
+def audit(
+    target: Any,
+    signature: Spec,
+    layout: str | None = None,
+    *,
+    init: Arguments = None,
+    call: Arguments = None,
+    mask: str | Sequence[str] | None = None,
+    ignore: Sequence[str] = (),
+    export: bool = True,
+    seed: int = 0,
+    time_limit: float = 60.0,
+    progress: Progress | None = None,
+) -> AuditReport:
+    """What scrutiny of a layer that somebody wrote finds.
+
+    See ``symeq.auditing.checks.audit``, which this calls; it loads torch, and it runs the layer's code.
+    """
+    from symeq.auditing import checks
+
+    return checks.audit(
+        target,
+        signature,
+        layout,
+        init=init,
+        call=call,
+        mask=mask,
+        ignore=ignore,
+        export=export,
+        seed=seed,
+        time_limit=time_limit,
+        progress=progress,
+    )

@@ -80,3 +80,19 @@ class MissingLibraryError(SymeqError, ImportError):
 
     def __init__(self, library: str, purpose: str, remedy: str) -> None:
         super().__init__(f"{library} {purpose}, and is not installed: {remedy}.", name=library)
+
+
+class AuditError(SymeqError, ValueError):
+    """Code that cannot be audited: not found, not callable, hanging, or fitting no axis layout."""
+
+    def __init__(self, came: object, problem: str, remedy: str) -> None:
+        self.came = came
+        super().__init__(f"{came} cannot be audited: {problem}. {remedy}")
+
+
+class LayoutError(SymeqError, ValueError):
+    """An axis layout that cannot be read, or that does not fit the signature; ``text`` is what came."""
+
+    def __init__(self, text: str, problem: str, remedy: str) -> None:
+        self.text = text
+        super().__init__(f"{text!r} is not a layout: {problem}. {remedy}")

@@ -22,7 +22,7 @@ from sympy.functions.combinatorial.numbers import stirling
 import symeq
 from symeq import cli
 
-COMMANDS = ("count", "show", "prove", "check", "generate", "verify", "bench")
+COMMANDS = ("count", "show", "prove", "check", "generate", "verify", "audit", "bench")
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ import typer
 
 from symeq import __version__
 from symeq.cli.arguments import WITH_SPEC
+from symeq.cli.auditing import audit
 from symeq.cli.benchmarking import bench
 from symeq.cli.console import CallError, complain, output, write
 from symeq.cli.generating import generate
@@ -89,4 +90,5 @@ app.command(context_settings=WITH_SPEC, cls=ProveCommand)(prove)
 app.command()(check)
 app.command(context_settings=WITH_SPEC)(generate)
 app.command(context_settings=WITH_SPEC)(verify)
+app.command()(audit)
 app.command()(bench)

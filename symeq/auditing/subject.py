@@ -1,0 +1,574 @@
+"""The audited code as a map between canonical tensors: its arguments, its axis order, its precision."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from math import prod
+from typing import Any, TypeAlias
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from symeq.auditing.layout import BATCH, CHANNELS, OPERATORS, Axis, AxisOrder, input_orders, output_orders
+from symeq.auditing.load import Arguments, Target, as_arguments, in_one_line
+from symeq.auditing.watch import Watch
+from symeq.errors import AuditError, OptionError
+from symeq.signature import Signature
+
+Sizes: TypeAlias = Mapping[str, int]
+Masks: TypeAlias = Mapping[str, Tensor]  # for each index set (batch, size) bool, True for real nodes
+
+MOST_NUMBERS = 2**22
+"""In one call: numbers of the input, or of the output."""
+
+_SIZE_WORDS = {"n", "m", "dim", "size", "num_nodes", "n_nodes", "nodes", "num_node", "length", "nobj"}
+_BATCHES = (5, 3, 7, 11)
+_POOL = (7, 4, 6, 8, 3, 9, 2, 10)
+_HARD_CODED = (5, 3, 2, 10, 12, 16, 20, 32, 9, 11, 13, 64)
+_MOST_TRIED = 20_000  # entries of the input, and of the output, while the axis order is guessed
+MASK_FORMS = (
+    "bool",
+    "float",
+    "bool over the input axes",
+    "float over the input axes",
+    "bool with a channel axis",
+)
+
+
+class CallFailed(Exception):  # noqa: N818  # caught by whoever tries a call
+    """The audited code raised, or what it returned does not fit."""
+
+
+class NoTensor(CallFailed):
+    """The audited code returned something else than a stack of real tensors."""
+
+
+# ---------------------------------------------------------------- arguments
+
+
+@dataclass(frozen=True)
+class Convention:
+    """What is given besides the input.
+
+    ``sizes`` and ``all_sizes`` are arguments that take the size of an index set, or a dict of sizes;
+    ``masks`` says which argument takes the mask of which index set (one for all: ``""``).
+    """
+
+    positional: tuple[Any, ...] = ()
+    keywords: Mapping[str, Any] = None  # type: ignore[assignment]  # a dict, made by ``convention_of``
+    sizes: Mapping[str, str] = None  # type: ignore[assignment]  # as above
+    all_sizes: str | None = None
+    masks: Mapping[str, str] = None  # type: ignore[assignment]  # as above
+    mask_needed: bool = False
+    mask_form: str = MASK_FORMS[0]
+    mask_inverted: bool = False
+    as_numpy: bool = False
+
+
+def convention_of(
+    name: str, function: Any, signature: Signature, call: Arguments, mask: Sequence[str]
+) -> Convention:
+    """Which arguments the callable has besides the input, told by ``call`` and ``mask`` or guessed.
+
+    Raises:
+        AuditError: arguments that are needed and that nothing tells.
+        OptionError: a mask argument that the callable does not have.
+    """
+    names = {name: name for name in (*signature.index_sets, "b", "c")}
+    positional, keywords = as_arguments("call", call, names)
+    code = function.forward if isinstance(function, nn.Module) else function
+    try:
+        parameters = list(inspect.signature(code).parameters.values())
+    except (TypeError, ValueError):
+        parameters = []
+    if parameters and parameters[0].kind is not inspect.Parameter.VAR_POSITIONAL:
+        parameters = parameters[1:]  # the input
+    parameters = parameters[len(positional) :]
+    kinds = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+    free = {p.name: p for p in parameters if p.kind in kinds and p.name not in keywords}
+    accepts_any = any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters)
+    sets = signature.index_sets
+
+    masks = _mask_arguments(mask, list(free), sets, accepts_any)
+    sizes: dict[str, str] = {}
+    all_sizes = None
+    for word, parameter in free.items():
+        if word in masks.values():
+            continue
+        needed = parameter.default is inspect.Parameter.empty
+        unseen = not set(sets) <= set(signature.inputs)
+        if word == "sizes" and (needed or unseen):
+            all_sizes = word
+        elif needed or unseen:
+            if word in sets:
+                sizes[word] = word
+            elif len(sets) == 1 and word.lower() in _SIZE_WORDS:
+                sizes[word] = sets[0]
+            elif needed:
+                raise AuditError(
+                    name,
+                    f"its argument {word!r} is needed and nothing tells what to give",
+                    'Give it with call (on the command line --call), such as "dim=n"; the name of an index '
+                    "set means its size, b the batch and c the channels.",
+                )
+    needed = any(free[word].default is inspect.Parameter.empty for word in masks.values() if word in free)
+    inverted = any("pad" in word.lower() for word in masks.values())
+    return Convention(tuple(positional), keywords, sizes, all_sizes, masks, needed, mask_inverted=inverted)
+
+
+def _mask_arguments(
+    mask: Sequence[str], free: Sequence[str], sets: tuple[str, ...], accepts_any: bool
+) -> dict[str, str]:
+    """For each index set, or for all at once (""), the argument that takes the mask."""
+    if mask:
+        found: dict[str, str] = {}
+        for text in mask:
+            owner, equals, word = text.rpartition("=")
+            if equals and owner not in sets:
+                raise OptionError(
+                    "mask", text, f"NAME, or SET=NAME with one of the index sets {', '.join(sets)}"
+                )
+            if word not in free and not accepts_any:
+                raise OptionError(
+                    "mask", text, f"an argument of the call; it has {', '.join(free) or 'none'}"
+                )
+            found[owner] = word
+        return found
+    words = [word for word in free if "mask" in word.lower()]
+    if len(sets) > 1:
+        own = {
+            name: word
+            for name in sets
+            for word in words
+            if name in word.lower().replace("mask", "").strip("_").split("_")
+        }
+        if len(own) == len(sets):
+            return own
+    return {"": words[0]} if words else {}
+
+
+# ---------------------------------------------------------------- calls
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What the output's axes turned out to be: channels, and the length of the operator axis."""
+
+    in_channels: int
+    out_channels: int
+    operators: int
+    listed: bool
+
+
+class Subject:
+    """A callable with its axis order: canonical tensors in, canonical tensors out.
+
+    x: (batch, input positions, in_channels) -> (batch, operators, output positions, out_channels).
+    """
+
+    def __init__(
+        self,
+        target: Target,
+        function: Any,
+        order: AxisOrder,
+        convention: Convention,
+        shape: Shape,
+        watch: Watch,
+        seed: int,
+        dtype: torch.dtype,
+    ) -> None:
+        self.target = target
+        self.function = function
+        self.order = order
+        self.signature = order.signature
+        self.convention = convention
+        self.shape = shape
+        self.watch = watch
+        self.seed = seed
+        self.dtype = dtype
+        self.one_by_one = not order.has(BATCH)
+        self.changed_input = False
+        self.returned_numpy = False
+
+    def using(self, function: Any, dtype: torch.dtype | None = None) -> Subject:
+        """The same with another callable or another precision."""
+        other = Subject(
+            self.target,
+            function,
+            self.order,
+            self.convention,
+            self.shape,
+            self.watch,
+            self.seed,
+            dtype or self.dtype,
+        )
+        other.one_by_one = self.one_by_one
+        return other
+
+    def shape_in(self, sizes: Sizes) -> tuple[int, ...]:
+        """The sizes of the input positions."""
+        return tuple(sizes[name] for name in self.signature.inputs)
+
+    def shape_out(self, sizes: Sizes) -> tuple[int, ...]:
+        """The sizes of the output positions."""
+        return tuple(sizes[name] for name in self.signature.outputs)
+
+    def per_sample(self, sizes: Sizes) -> int:
+        """The larger of the numbers that a sample's input and output hold."""
+        outputs = self.shape.operators * self.shape.out_channels * prod(self.shape_out(sizes))
+        return max(outputs, self.shape.in_channels * prod(self.shape_in(sizes)), 1)
+
+    def __call__(self, x: Tensor, sizes: Sizes, masks: Masks | None = None) -> Tensor:
+        """The output, in as many calls as keep each of moderate size.
+
+        Raises:
+            CallFailed: the code raised, or its output has another shape than at other sizes.
+        """
+        step = 1 if self.one_by_one else max(1, MOST_NUMBERS // self.per_sample(sizes))
+        parts = []
+        for start in range(0, max(len(x), 1), step):
+            taken = {name: mask[start : start + step] for name, mask in (masks or {}).items()}
+            parts.append(self.once(x[start : start + step], sizes, taken or None))
+        return torch.cat(parts) if len(parts) > 1 else parts[0]
+
+    def once(self, x: Tensor, sizes: Sizes, masks: Masks | None = None) -> Tensor:
+        """The output of one call."""
+        y, _ = invoke(self, self.order, x.to(self.dtype), sizes, masks)
+        if not self.order.fits(y.shape, sizes, len(x)):
+            raise CallFailed(f"returned shape {tuple(y.shape)}, which does not fit {self.order}")
+        read = self.order.read(y)
+        found = Shape(self.shape.in_channels, read.shape[-1], read.shape[1], self.shape.listed)
+        if found != self.shape:
+            raise CallFailed(
+                f"returned {found.operators} operators and {found.out_channels} channels, "
+                f"elsewhere {self.shape.operators} and {self.shape.out_channels}"
+            )
+        return read
+
+
+def invoke(
+    subject: Subject, order: AxisOrder, x: Tensor, sizes: Sizes, masks: Masks | None = None
+) -> tuple[Tensor, bool]:
+    """Calls the code with a canonical input; the output in the layer's own order, and whether it was listed.
+
+    Raises:
+        CallFailed: it raised, or what came back are no real tensors of one shape.
+    """
+    convention = subject.convention
+    known = {**sizes, "b": len(x), "c": x.shape[-1]}
+    given: list[Any] = [known.get(a, a) if isinstance(a, str) else a for a in convention.positional]
+    keywords = {
+        key: known.get(value, value) if isinstance(value, str) else value
+        for key, value in (convention.keywords or {}).items()
+    }
+    keywords |= {word: sizes[name] for word, name in (convention.sizes or {}).items()}
+    if convention.all_sizes is not None:
+        unseen = [name for name in sizes if name not in subject.signature.inputs]
+        keywords[convention.all_sizes] = {name: sizes[name] for name in unseen}
+    if masks is None and convention.mask_needed:
+        masks = {name: torch.ones(len(x), size, dtype=torch.bool) for name, size in sizes.items()}
+    if masks is not None:
+        keywords |= _mask_keywords(convention, order, masks, x.dtype)
+    before = order.arrange(x)
+    own: Any = before.detach().numpy().copy() if convention.as_numpy else before.clone()
+    torch.manual_seed(subject.seed)
+    with subject.watch(f"calling it at {sizes_in_words(sizes)}"):
+        try:
+            y = subject.function(own, *given, **keywords)
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
+            raise CallFailed(f"raised {in_one_line(error)}") from error
+    after = torch.as_tensor(own).detach()
+    subject.changed_input |= after.shape != before.shape or not bool(
+        ((after == before) | before.isnan()).all()
+    )
+    subject.returned_numpy |= isinstance(y, np.ndarray)
+    return _tensor_of(y, order, x.dtype)
+
+
+def _mask_keywords(
+    convention: Convention, order: AxisOrder, masks: Masks, dtype: torch.dtype
+) -> dict[str, Any]:
+    form = convention.mask_form
+
+    def shaped(mask: Tensor) -> Tensor:
+        if "over the input axes" not in form and not order.has(BATCH):
+            mask = mask[0]
+        if form.startswith("float"):
+            mask = mask.to(dtype)
+        return mask
+
+    given = {name: ~mask if convention.mask_inverted else mask for name, mask in masks.items()}
+    if "" not in convention.masks:
+        return {word: shaped(given[name]) for name, word in convention.masks.items()}
+    word = convention.masks[""]
+    if "axes" in form:
+        sets = order.signature.inputs
+        whole = torch.ones(1, dtype=torch.bool)
+        for axis, name in enumerate(sets):
+            mask = masks[name]
+            shape = (len(mask), *[1] * axis, mask.shape[1], *[1] * (len(sets) - axis - 1))
+            whole = whole & mask.reshape(shape)
+        if not order.has(BATCH):
+            whole = whole[0]
+        return {word: shaped(~whole if convention.mask_inverted else whole)}
+    if len(masks) > 1:
+        return {word: {name: shaped(mask) for name, mask in given.items()}}
+    (mask,) = given.values()
+    mask = shaped(mask)
+    if "channel" in form:
+        channel = order.inputs.index(CHANNELS) if CHANNELS in order.inputs else -1
+        mask = mask.unsqueeze(-1 if channel == len(order.inputs) - 1 else max(channel, 0))
+    return {word: mask}
+
+
+def _tensor_of(y: Any, order: AxisOrder, dtype: torch.dtype) -> tuple[Tensor, bool]:
+    listed = False
+    if isinstance(y, list | tuple) and len(y) == 1 and not order.has(OPERATORS):
+        raise NoTensor(
+            f"returned a {type(y).__name__} of one {type(y[0]).__name__}; expected the tensor itself"
+        )
+    if isinstance(y, list | tuple):
+        listed = True
+        parts = [
+            torch.as_tensor(np.asarray(part)) if isinstance(part, np.ndarray | np.generic) else part
+            for part in y
+        ]
+        if not parts or not all(isinstance(part, Tensor) for part in parts):
+            kinds = ", ".join(dict.fromkeys(type(part).__name__ for part in y)) or "nothing"
+            raise NoTensor(f"returned a {type(y).__name__} of {kinds}; expected tensors")
+        shapes = {tuple(part.shape) for part in parts}
+        if len(shapes) > 1:
+            shown = ", ".join(map(str, sorted(shapes)[:3]))
+            raise CallFailed(
+                f"returned a {type(y).__name__} of {len(parts)} tensors of different shapes ({shown}); "
+                "expected one tensor, or operators of one shape"
+            )
+        at = order.outputs.index(OPERATORS) if OPERATORS in order.outputs else 0
+        if at > parts[0].dim():
+            raise NoTensor(f"returned a list of tensors of shape {tuple(parts[0].shape)}")
+        y = torch.stack(parts, at)
+    if isinstance(y, np.ndarray | np.generic):
+        y = torch.as_tensor(np.asarray(y))
+    if isinstance(y, bool | int | float):
+        y = torch.tensor(y)
+    if not isinstance(y, Tensor):
+        raise NoTensor(f"returned a {type(y).__name__}; expected a tensor, or a list of tensors of one shape")
+    if y.layout != torch.strided:
+        y = y.to_dense()
+    if y.is_complex():
+        raise NoTensor(f"returned complex numbers ({y.dtype}); only real maps are audited")
+    if y.dtype != dtype and not (y.is_floating_point() and y.requires_grad):
+        y = y.to(torch.float64 if dtype == torch.float64 else dtype)
+    return y.double() if dtype == torch.float64 and y.dtype != dtype else y, listed
+
+
+def sizes_in_words(sizes: Sizes) -> str:
+    """Sizes as text: ``n = 4`` or ``u = 3, i = 4``."""
+    return ", ".join(f"{name} = {size}" for name, size in sizes.items()) or "no index set"
+
+
+# ---------------------------------------------------------------- the axis order
+
+
+@dataclass(frozen=True)
+class Fit:
+    """An axis order that the code took, with the channels; ``sizes`` at which it did."""
+
+    order: AxisOrder
+    shape: Shape
+    convention: Convention
+    sizes: tuple[Sizes, ...]
+
+
+def fits(
+    target: Target,
+    function: Any,
+    signature: Signature,
+    given: AxisOrder | None,
+    convention: Convention,
+    watch: Watch,
+    dtype: torch.dtype,
+) -> list[Fit]:
+    """The axis orders that the code takes, best first: all that are usual, or the given one.
+
+    An order fits if a call with it succeeds and if what comes back has the right lengths, at two sizes of the
+    index sets; where the code runs at one size only, at that one.
+
+    Raises:
+        AuditError: none fits; the message tells what the first attempts ran into.
+    """
+    inputs = [given.inputs] if given else input_orders(signature)
+    failures: dict[str, str] = {}
+    conventions = [convention]
+    if convention.mask_needed:
+        conventions = [replace(convention, mask_form=form) for form in MASK_FORMS]
+    conventions += [
+        replace(one, as_numpy=True) for one in conventions[:1] if not isinstance(function, nn.Module)
+    ]
+    for wanted in conventions:
+        for hard in (False, True):
+            found: list[Fit] = []
+            for axes in sorted(inputs, key=lambda axes: CHANNELS not in axes):
+                if found and CHANNELS not in axes and any(CHANNELS in fit.order.inputs for fit in found):
+                    continue
+                for channels in _channels(target, function, axes):
+                    new = _fits_of(
+                        target,
+                        function,
+                        signature,
+                        given,
+                        axes,
+                        channels,
+                        wanted,
+                        watch,
+                        dtype,
+                        hard,
+                        failures,
+                    )
+                    found += new
+                    if new:
+                        break
+            if found:
+                most = max(len(fit.sizes) for fit in found)
+                return [fit for fit in found if len(fit.sizes) == most]
+    reasons: dict[str, str] = {}
+    for words, why in failures.items():
+        reasons.setdefault(re.sub(r"\d+", "#", why), f"x as ({words}): it {why}")
+    tried = "; ".join(list(reasons.values())[:3])
+    more = f"; and {len(failures) - 3} more attempts" if len(failures) > 3 else ""
+    problem = f"it does not take the layout {str(given)!r}" if given else "no usual layout fits"
+    remedy = (
+        "Correct the layout, or give further arguments with init and call."
+        if given
+        else 'Tell the order of the axes with layout, such as "b c n n -> b c op n n", further arguments '
+        "with init and call."
+    )
+    raise AuditError(target.name, f"{problem} ({tried}{more})", remedy)
+
+
+def _channels(target: Target, function: Any, axes: tuple[Axis, ...]) -> Sequence[int]:
+    if CHANNELS not in axes:
+        return (1,)
+    if target.in_channels is not None:
+        return (target.in_channels,)
+    if not isinstance(function, nn.Module) or not any(True for _ in function.parameters()):
+        return (3, 2, 1)  # 3 channels are not taken for 2 operators
+    dims = {size for parameter in function.parameters() for size in parameter.shape if 1 < size <= 1024}
+    return (*sorted(dims), *(c for c in (1, 2, 3, 4, 5, 8, 16, 32, 64) if c not in dims))
+
+
+def trial_sizes(signature: Signature, channels: Sequence[int | None], hard: bool) -> list[tuple[Sizes, int]]:
+    """Sizes to guess with, all different from each other and from the channels, and a batch."""
+    batch = next(size for size in _BATCHES if size not in channels)
+    sets = signature.index_sets
+    if not sets:
+        return [({}, batch)]
+
+    def small(sizes: Sizes) -> bool:
+        sides = (signature.inputs, signature.outputs)
+        return all(prod(sizes[name] for name in side) <= _MOST_TRIED for side in sides)
+
+    pool = [size for size in _POOL if size not in channels and size != batch]
+    found: list[Sizes]
+    if not hard:
+        found = [{name: pool[(t + j) % len(pool)] for j, name in enumerate(sets)} for t in range(4)]
+        return [(sizes, batch) for sizes in found if small(sizes)][:2] or [(dict.fromkeys(sets, 2), batch)]
+    pool = [size for size in dict.fromkeys((*_POOL, *_HARD_CODED)) if size not in channels]
+    found = [dict.fromkeys(sets, size) for size in pool]
+    if len(sets) == 2:
+        first, second = sets
+        found = [{first: p, second: q} for p in pool[:10] for q in pool[:10]]
+    return [(sizes, next(s for s in _BATCHES if s not in sizes.values())) for sizes in found if small(sizes)]
+
+
+def _fits_of(
+    target: Target,
+    function: Any,
+    signature: Signature,
+    given: AxisOrder | None,
+    axes: tuple[Axis, ...],
+    channels: int,
+    convention: Convention,
+    watch: Watch,
+    dtype: torch.dtype,
+    hard: bool,
+    failures: dict[str, str],
+) -> list[Fit]:
+    trials = trial_sizes(signature, (channels, target.out_channels), hard)
+    stack = not isinstance(function, nn.Module) or not any(True for _ in function.parameters())
+    candidates = [given] if given else list(output_orders(signature, axes, stack))
+    found: list[Fit] = []
+    ran: list[Sizes] = []
+    for sizes, batch in trials:
+        batch = batch if BATCH in axes else 1
+        shape = (batch, *(sizes[name] for name in signature.inputs), channels)
+        x = _integers(shape, dtype)
+        probe = Subject(
+            target, function, candidates[0], convention, Shape(channels, 1, 1, False), watch, 0, dtype
+        )
+        own = tuple(probe.order.arrange(x).shape)
+        try:
+            with torch.no_grad():
+                y, listed = invoke(probe, probe.order, x, sizes)
+        except NoTensor as failed:
+            raise AuditError(
+                target.name, f"it {failed}", "Wrap it in a function that returns what should be audited."
+            ) from None
+        except CallFailed as failed:
+            words = f"{AxisOrder(signature, axes, ())._words(axes)}, {own}"
+            failures.setdefault(words, str(failed))
+            if hard or ran:
+                continue
+            return []
+        fitting: list[tuple[AxisOrder, Shape]] = []
+        for order in candidates:
+            if listed and not order.has(OPERATORS):
+                continue
+            ordered = y
+            if listed:
+                ordered = (
+                    y.movedim(0, order.outputs.index(OPERATORS))
+                    if not probe.order.has(OPERATORS)
+                    else (y.movedim(probe.order.outputs.index(OPERATORS), order.outputs.index(OPERATORS)))
+                )
+            if not order.fits(ordered.shape, sizes, batch):
+                continue
+            if listed and given is None and any(str(other) != str(order) for other, _ in fitting):
+                continue  # where a list is stacked is our choice
+            read = order.read(ordered)
+            fit = Shape(channels, read.shape[-1], read.shape[1], listed)
+            if _plausible(order, fit, target):
+                fitting.append((order, fit))
+        if not fitting:
+            what = f"a list of {len(y)} tensors" if listed else "a tensor"
+            words = f"{AxisOrder(signature, axes, ())._words(axes)}, {own}"
+            failures.setdefault(
+                words, f"returned {what} of shape {tuple(y.shape)}, which fits no output layout"
+            )
+            if hard or ran:
+                continue
+            return []
+        kept = {(fit.order, fit.shape) for fit in found} if ran else set(fitting)
+        ran.append(sizes)
+        found = [Fit(order, fit, convention, tuple(ran)) for order, fit in fitting if (order, fit) in kept]
+        if hard:
+            break
+    return found
+
+
+def _plausible(order: AxisOrder, shape: Shape, target: Target) -> bool:
+    """Whether lengths that nothing fixes can be what the order says."""
+    if not order.has(OPERATORS) or CHANNELS not in order.outputs:
+        return True
+    return shape.out_channels == (target.out_channels or shape.in_channels)
+
+
+def _integers(shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
+    generator = torch.Generator().manual_seed(0)
+    return torch.randint(-9, 10, shape, generator=generator).to(dtype)
