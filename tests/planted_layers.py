@@ -287,6 +287,8 @@ WRONG = (
     _wrong_factor("n // 600", lambda x: (1 + x.shape[1] // 600) / x.shape[1], "rounded"),
     _wrong_factor("n + 1e-9", lambda x: 1 / (x.shape[1] + 1e-9), "power -1"),
     _wrong_factor("the batch size", lambda x: 1 / x.shape[0]),
+    _wrong_factor("n as a tensor", lambda x: torch.tensor(x.shape[1]).to(x.dtype)),
+    _wrong_factor("a stride", lambda x: 2 / x.stride(0), "lies in memory"),
     _wrong_factor("1 / n^2", lambda x: x.shape[1] ** -2),
     _wrong_factor("1 / sqrt(n)", lambda x: x.shape[1] ** -0.5),
     _wrong_factor("1 / (n - 1)", lambda x: 1 / (x.shape[1] - 1), "power -1"),

@@ -190,6 +190,8 @@ def scalar_step(draw: Draw, at: int) -> Step:
             lambda t, s: t[at] / max(s["n"], 1),
             lambda t, s: t[at] * ((s["n"] + 2) * 0.5),
             lambda t, s: t[at] / 3,
+            lambda t, s: t[at] * torch.tensor(s["n"]),
+            lambda t, s: t[at] / torch.full((), s["n"], dtype=torch.float64) ** 0.5,
         ]
     )
 

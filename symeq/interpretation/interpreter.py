@@ -180,15 +180,16 @@ def _run(node: fx.Node, environment: Mapping[fx.Node, Any], setting: Setting, sy
         return None
     if name in _CHECKS:
         raise Unproved(f"a condition that the program puts on its sizes or values ({name})")
-    if name in ("sym_size", "sym_numel", "sym_stride"):
+    if name == "sym_stride":
+        return Opaque("how a tensor lies in memory")
+    if name in ("sym_size", "sym_numel"):
         made = node.meta["val"]
         return polynomial(made) if isinstance(made, int) else symbols.number(made.node.expr)
     if "out" in kwargs or (name, target._overloadname) == ("view", "dtype"):
         raise Unproved(f"the operation {name}.{target._overloadname}")
     if name in _EMPTY:
         return _Tensor(_Cell(None, node.meta["val"].dtype == torch.bool))
-    known = _constants(args, kwargs) or name in _FROM_NUMBERS
-    if known and not _tensors(args, kwargs) and not _symbolic(node):
+    if _constant(args, kwargs, name in _FROM_NUMBERS) and not _symbolic(node):
         if _in_place(name) and name != "detach_":
             raise Unproved("a constant of the program that is written to")
         if torch.Tag.nondeterministic_seeded in target.tags:
@@ -270,19 +271,13 @@ def _values(arguments: Any) -> Any:
     )
 
 
-def _tensors(args: Any, kwargs: Any) -> bool:
-    """Whether a tensor that is not constant is among the arguments."""
-    return any(isinstance(a, _Tensor) for a in _flat((args, kwargs)))
-
-
-def _constants(args: Any, kwargs: Any) -> bool:
-    """Whether a constant tensor is among the arguments, and nothing that depends on sizes."""
+def _constant(args: Any, kwargs: Any, enough: bool) -> bool:
+    """Whether all arguments are constants; ``enough``: numbers are, else there must be a tensor."""
     flat = _flat((args, kwargs))
-    return (
-        any(isinstance(a, torch.Tensor) for a in flat)
-        and not any(isinstance(a, Opaque) for a in flat)
-        and not any(isinstance(a, dict) and set(a) - {()} for a in flat)
+    varying = any(
+        isinstance(a, _Tensor | Opaque) or (isinstance(a, dict) and bool(set(a) - {()})) for a in flat
     )
+    return not varying and (enough or any(isinstance(a, Tensor) for a in flat))
 
 
 def _flat(arguments: Any) -> list[Any]:

@@ -84,7 +84,7 @@ class Symbols:
 
 
 def simplified(expression: Any) -> Any:
-    """The expression with exact quotients carried out and maxima decided, for sizes from ``SMALLEST`` on."""
+    """The expression with exact quotients, maxima and minima worked out, for sizes from ``SMALLEST`` on."""
     if not getattr(expression, "args", ()):
         return expression
     args = [simplified(argument) for argument in expression.args]
@@ -93,10 +93,11 @@ def simplified(expression: Any) -> Any:
         quotient = sympy.cancel(args[0] / args[1])
         if _is_integral(quotient):
             return sympy.Integer(0) if name in ("Mod", "PythonMod") else sympy.expand(quotient)
-    if name == "Max":
-        largest = [a for a in args if all(a == b or _never_negative(a - b) for b in args)]
-        if largest:
-            return largest[0]
+    if name in ("Max", "Min"):
+        sign = 1 if name == "Max" else -1
+        extreme = [a for a in args if all(a == b or _never_negative(sign * (a - b)) for b in args)]
+        if extreme:
+            return extreme[0]
     if name == "ToFloat":
         return args[0]
     return expression.func(*args)
