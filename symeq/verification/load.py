@@ -53,6 +53,12 @@ class Subject:
     basis_slots: tuple[int, ...] | None
 
     @property
+    def emitted(self) -> bool:
+        """Whether its module says that symeq emitted it; perhaps it was edited since."""
+        module = getattr(self.layer.forward, "__globals__", {})
+        return "Emitted by symeq" in str(module.get("__doc__"))
+
+    @property
     def file(self) -> str:
         """The file that complaints name lines of."""
         code = getattr(self.layer.forward, "__code__", None)

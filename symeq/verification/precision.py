@@ -69,6 +69,7 @@ def precision_checks(trial: Trial) -> Iterator[Rung]:
             for autocast in (False, True)
         ],
         lambda case, at: _try_half(trial, case, at),
+        "tested" if trial.subject.emitted else "noted",
     )
     yield Rung(
         "large numbers",
@@ -82,6 +83,13 @@ def precision_checks(trial: Trial) -> Iterator[Rung]:
         [Case(basis, usual, bias=True, mask=mask) for basis in BASES for mask in masks],
         lambda case, at: _try_second(trial, case, at),
     )
+
+
+def compiled_checks(trial: Trial) -> Iterator[Rung]:
+    """The values of the compiled form, which takes seconds to make."""
+    usual = usual_sizes(graded_sizes(trial), 3)
+    masks: tuple[MaskKind, ...] = ("none", "own") if trial.signature.index_sets else ("none",)
+    words = sizes_in_words(trial.signature, [usual])
     if not trial.heavy:
         yield Rung(
             "compiled values",
