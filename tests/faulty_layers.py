@@ -570,6 +570,14 @@ class PaddingMasked(nn.Module):
         return (x @ own + x.sum(1, keepdim=True) @ pooled).masked_fill(hidden, 0)
 
 
+class HiddenMasked(PaddingMasked):
+    """The same, and nothing in its name tells that the mask is True for padding."""
+
+    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+        """(b, n, c), (b, n) -> (b, n, c')."""
+        return super().forward(x, mask)
+
+
 class TwoMasks(ExchangeableMatrix):
     """A mask for each index set."""
 

@@ -36,6 +36,9 @@ MASK_FORMS = (
     "bool over the input axes",
     "float over the input axes",
     "bool with a channel axis",
+    "float with a channel axis",
+    "bool over the input axes with a channel axis",
+    "float over the input axes with a channel axis",
 )
 
 
@@ -297,42 +300,32 @@ def _mask_keywords(
     form = convention.mask_form
 
     def shaped(mask: Tensor) -> Tensor:
-        if "over the input axes" not in form and not order.has(BATCH):
-            mask = mask[0]
+        mask = ~mask if convention.mask_inverted else mask
         if form.startswith("float"):
             mask = mask.to(dtype)
-        return mask
+        if "with a channel axis" in form and CHANNELS in order.inputs:
+            last = order.inputs[-1] is CHANNELS
+            mask = mask.unsqueeze(-1 if last else 1)
+        return mask if order.has(BATCH) else mask[0]
 
-    given = {name: ~mask if convention.mask_inverted else mask for name, mask in masks.items()}
     if "" not in convention.masks:
-        return {word: shaped(given[name]) for name, word in convention.masks.items()}
+        return {word: shaped(masks[name]) for name, word in convention.masks.items()}
     word = convention.masks[""]
-    if "axes" in form:
+    if "over the input axes" in form:
         sets = order.signature.inputs
         whole = torch.ones(1, dtype=torch.bool)
         for axis, name in enumerate(sets):
             mask = masks[name]
-            shape = (len(mask), *[1] * axis, mask.shape[1], *[1] * (len(sets) - axis - 1))
-            whole = whole & mask.reshape(shape)
-        if not order.has(BATCH):
-            whole = whole[0]
-        return {word: shaped(~whole if convention.mask_inverted else whole)}
+            whole = whole & mask.reshape(len(mask), *[1] * axis, mask.shape[1], *[1] * (len(sets) - axis - 1))
+        return {word: shaped(whole)}
     if len(masks) > 1:
-        return {word: {name: shaped(mask) for name, mask in given.items()}}
-    (mask,) = given.values()
-    mask = shaped(mask)
-    if "channel" in form:
-        channel = order.inputs.index(CHANNELS) if CHANNELS in order.inputs else -1
-        mask = mask.unsqueeze(-1 if channel == len(order.inputs) - 1 else max(channel, 0))
-    return {word: mask}
+        return {word: {name: shaped(mask) for name, mask in masks.items()}}
+    (mask,) = masks.values()
+    return {word: shaped(mask)}
 
 
 def _tensor_of(y: Any, order: AxisOrder, dtype: torch.dtype) -> tuple[Tensor, bool]:
     listed = False
-    if isinstance(y, list | tuple) and len(y) == 1 and not order.has(OPERATORS):
-        raise NoTensor(
-            f"returned a {type(y).__name__} of one {type(y[0]).__name__}; expected the tensor itself"
-        )
     if isinstance(y, list | tuple):
         listed = True
         parts = [
@@ -415,8 +408,6 @@ def fits(
         for hard in (False, True):
             found: list[Fit] = []
             for axes in sorted(inputs, key=lambda axes: CHANNELS not in axes):
-                if found and CHANNELS not in axes and any(CHANNELS in fit.order.inputs for fit in found):
-                    continue
                 for channels in _channels(target, function, axes):
                     new = _fits_of(
                         target,
