@@ -153,6 +153,7 @@ FAULTY = {
     "PlainTensor": ("n -> n", {"parameters", "moving"}, ("pooled", "no parameter")),
     "MadeInForward": ("n -> n", {"parameters"}, ("made anew in every call",)),
     "LostOnTheWay": ("n -> n", {"moving"}, ("own", "plain tensor")),
+    "ScaledParameter": ("n -> n", {"parameters", "moving"}, ("weight", "not in parameters()")),
     "StaleCopy": ("n -> n", {"parameters", "gradients", "moving"}, ("stale copy",)),
     "Detached": ("n -> n", {"gradients"}, ("depends on pooled, and no gradient", "does not depend on idle")),
     "PaddedMean": ("n -> n", {"padding: real entries"}, ("differ from the unpadded sample",)),
@@ -276,6 +277,8 @@ def test_instances_factories_and_options() -> None:
     assert made.ok and "in_features=4, out_features=1" in made.target
     with pytest.raises(OptionError, match="init"):
         symeq.audit(layer, "n -> n", init="2")
+    with pytest.raises(AuditError, match="copying it raised RuntimeError"):
+        symeq.audit(faulty_layers.ScaledParameter(2, 3), "n -> n")
 
 
 def test_nothing_of_the_caller_is_touched() -> None:

@@ -215,7 +215,7 @@ def _weights(subject: Subject, fit: Fit, signature: Signature, target: Target) -
     torch.manual_seed(subject.seed + 1)
     twin = dict(attributes(target.build())) if target.renewable else {}
     for name, tensor in attributes(function):
-        if not tensor.is_floating_point() or not tensor.is_leaf:
+        if not tensor.is_floating_point():
             continue
         other = twin.get(name)
         drawn = other is not None and not torch.equal(other.detach().to(tensor.dtype), tensor.detach())

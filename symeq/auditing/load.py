@@ -293,10 +293,13 @@ def _is_out(name: str) -> bool:
 def _instance(name: str, module: nn.Module) -> Target:
     def build() -> nn.Module:
         try:
-            own = copy.deepcopy(module)
-        except Exception:  # a tensor that is no leaf, a handle, ...: work on the instance itself
-            own = module
-        return own.eval()
+            return copy.deepcopy(module).cpu().eval()
+        except Exception as error:  # a tensor that is no leaf, a handle, ...
+            raise AuditError(
+                name,
+                f"copying it raised {in_one_line(error)}",
+                "Give its class, or a function that makes it.",
+            ) from error
 
     numbers = {key: value for key, value in vars(module).items() if type(value) is int}
     ins = [value for key, value in numbers.items() if _is_in(key)]

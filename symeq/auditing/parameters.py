@@ -98,7 +98,7 @@ def unseen(study: Study) -> Finding:
             )
         elif id(leaf) in lasting:
             found[f"shape {tuple(leaf.shape)}"] = (
-                f"a tensor of shape {tuple(leaf.shape)} that requires a gradient lies outside the module"
+                f"a tensor of shape {tuple(leaf.shape)} to which gradients flow is not in parameters()"
             )
         else:
             found[f"made {tuple(leaf.shape)}"] = (
