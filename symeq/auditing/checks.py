@@ -10,12 +10,13 @@ from typing import Any, TypeAlias
 import torch
 from torch import Tensor, nn
 
-from symeq.auditing import exporting, operators, parameters, values
+from symeq.auditing import exporting, operators, padding, parameters, values
+from symeq.auditing.guess import Fit, fits
 from symeq.auditing.layout import BATCH, AxisOrder
 from symeq.auditing.load import Arguments, Target, leaving_no_trace, load, target_of
 from symeq.auditing.report import AuditReport, Finding
-from symeq.auditing.study import Study, ladder, off, sizes_in_words
-from symeq.auditing.subject import MASK_FORMS, CallFailed, Fit, Sizes, Subject, convention_of, fits
+from symeq.auditing.study import Study, ladder, off
+from symeq.auditing.subject import MASK_FORMS, CallFailed, Sizes, Subject, convention_of, sizes_in_words
 from symeq.auditing.watch import Watch, watched
 from symeq.auditing.weights import Weights, attributes, cast, leaves
 from symeq.combinatorics.partitions import count
@@ -273,7 +274,7 @@ def _masked(study: Study) -> tuple[Subject | None, Finding | None]:
             else:
                 failures.append(f"{form}: with all nodes real it gives other values than without a mask")
     for candidate in candidates:
-        if all(found.verdict != "fault" for found in values.padding(study, candidate)):
+        if all(found.verdict != "fault" for found in padding.padding(study, candidate)):
             return candidate, None
     if candidates:
         return candidates[0], None
@@ -337,4 +338,4 @@ def _findings(study: Study, fit: Fit, export: bool, tell: Progress) -> Iterator[
 
 def _padding(study: Study) -> list[Finding]:
     masked, complaint = _masked(study)
-    return [complaint] if complaint is not None else values.padding(study, masked)
+    return [complaint] if complaint is not None else padding.padding(study, masked)

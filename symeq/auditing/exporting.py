@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from symeq.auditing.layout import BATCH
 from symeq.auditing.load import in_one_line
 from symeq.auditing.report import Finding
-from symeq.auditing.study import Study, off, sizes_in_words
-from symeq.auditing.subject import Subject
+from symeq.auditing.study import Study, off
+from symeq.auditing.subject import Subject, sizes_in_words
 from symeq.auditing.watch import Watch, watched
 from symeq.errors import AuditError
 

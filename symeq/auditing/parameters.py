@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -255,6 +255,3 @@ def _left_on_cpu(study: Study, used: set[str]) -> Iterator[str]:
     except Exception:
         return
     yield from (name for name, tensor in attributes(made) if name in used and tensor.device.type != "meta")
-
-
-Check = Callable[[Study], Finding]
