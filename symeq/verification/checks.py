@@ -15,7 +15,7 @@ from symeq.signature import Spec
 from symeq.verification.conduct import conduct_checks
 from symeq.verification.contract import contract_checks
 from symeq.verification.load import Target, resolve
-from symeq.verification.precision import compiled_checks, precision_checks
+from symeq.verification.precision import compiled_checks, precision_checks, transform_checks
 from symeq.verification.proofs import Proofs
 from symeq.verification.report import Check, VerificationReport
 from symeq.verification.runs import Runs
@@ -65,6 +65,7 @@ def verify(
         values = [
             *value_checks(trial),
             *precision_checks(trial),
+            *transform_checks(trial),
             *conduct_checks(trial),
             *runs.among_themselves(),
             *proofs.rungs(),

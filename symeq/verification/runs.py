@@ -10,7 +10,7 @@ from __future__ import annotations
 import ast
 import linecache
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from math import prod
 from typing import Any, TypeAlias
@@ -36,6 +36,16 @@ MOST_LITERALS = 40  # integers of the source whose neighbourhoods are added to t
 _ENTRIES = 2**60  # more entries than a tensor can have
 _CHANNELS = ((1, 1), (1, 3), (2, 1), (2, 2), (3, 2), (8, 9), (16, 16), (33, 5), (64, 64), (128, 7))
 _BATCHES = ((1,), (3,), (5,), (8,), (64,), (2, 1, 2), (1, 2, 1, 3))
+
+
+@contextmanager
+def _default_dtype(dtype: torch.dtype) -> Iterator[None]:
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(dtype)
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(before)
 
 
 @dataclass(frozen=True)
@@ -74,6 +84,8 @@ STATES = (
         "autocast to bfloat16", torch.float32, lambda: torch.autocast("cpu", torch.bfloat16), backward=True
     ),
     State("autocast to float16", torch.float32, lambda: torch.autocast("cpu", torch.float16), backward=True),
+    State("float64 as default dtype", around=lambda: _default_dtype(torch.float64), backward=True),
+    State("float16 as default dtype", around=lambda: _default_dtype(torch.float16)),
     State("while torch compiles", around=lambda: compiling("compiling"), backward=True),
     State("while torch exports", around=lambda: compiling("exporting"), backward=True),
 )
@@ -189,9 +201,9 @@ class Runs:
 
     def ladder(self, whole: bool = True) -> list[dict[str, int]]:
         """Sizes: a ladder, or few of it, and those around each integer in the source; apart and all equal."""
-        numbers = set(LADDER if whole else LADDER[::8]) | {
-            n + d for n in integers_of(self.trial.subject.file)[:MOST_LITERALS] for d in (-1, 0, 1)
-        }
+        # The small integers of a source are slots and axes; every layer is tried around them where ``whole``.
+        literals = [n for n in integers_of(self.trial.subject.file) if whole or n >= 20][:MOST_LITERALS]
+        numbers = {*(LADDER if whole else LADDER[::8]), *(n + d for n in literals for d in (-1, 0, 1))}
         order = max(self.signature.order_in, self.signature.order_out)
         found = []
         for n in sorted(n for n in numbers if n >= 2):
@@ -348,8 +360,8 @@ class Runs:
         if not self.trial.heavy:
             yield Rung(
                 "compiled as eager",
-                f"one graph with the same operations, for dynamic sizes; {sizes}",
-                plain,
+                f'one graph with the same operations, for dynamic sizes; normalization "mean"; {sizes}',
+                [case for case in plain if case.normalization == "mean"],
                 lambda case, _: self.try_compiled(case),
             )
 
