@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -286,8 +287,10 @@ def _try_transforms(trial: Trial, case: Case, at: int) -> None:
         return y
 
     try:
-        mapped = torch.func.vmap(call, in_dims=spread)(given, mask)
-        y, derivative, *_ = torch.func.jvp(lambda x: call(x, mask), (given,), (along,))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # torch's own, when it loads forward mode
+            mapped = torch.func.vmap(call, in_dims=spread)(given, mask)
+            y, derivative, *_ = torch.func.jvp(lambda x: call(x, mask), (given,), (along,))
     except Exception as error:
         raise raised(f"{case}\nunder torch.func", error) from error
     without = Parameters(parameters.weight, np.zeros((len(trial.bias_dense), OUT_CHANNELS)))
