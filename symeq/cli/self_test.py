@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -43,7 +44,7 @@ def self_test(
 
     with working("self-test") as progress:
         report = run_self_test(
-            verify,
+            partial(verify, until_failure=True),
             signatures,
             sample=chosen.get("--sample"),
             progress=progress,
