@@ -30,9 +30,12 @@ def default_store() -> Path:
 
 
 @cache
-def _sources_digest() -> str:
-    """The sha256 of all sources of symeq that decide what a row says; once, as modules are loaded once."""
-    root = Path(__file__).resolve().parent.parent
+def _own_sources() -> str:
+    return sources_digest(Path(__file__).resolve().parent.parent)  # once, as modules are loaded once
+
+
+def sources_digest(root: Path) -> str:
+    """The sha256 of all sources in the folder of symeq that decide what a row says."""
     digest = hashlib.sha256()
     for path in sorted(root.rglob("*.py")):
         relative = path.relative_to(root)
@@ -47,7 +50,7 @@ def key_of(orders: Orders, text: str, verify: Verify, seed: int) -> Key:
         "format": FORMAT,
         "orders": list(orders),
         "text": hashlib.sha256(text.encode()).hexdigest(),
-        "symeq": _sources_digest(),
+        "symeq": _own_sources(),
         "verify": f"{getattr(verify, '__module__', '?')}.{getattr(verify, '__qualname__', repr(verify))}",
         "seed": seed,
         "python": f"{platform.python_implementation()} {platform.python_version()}",
@@ -85,7 +88,7 @@ class Store:
             row = Row.from_record(entry["row"])
             if [row.order_in, row.order_out] == key["orders"] and row.ok:
                 return row, ""
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return None, ""
         except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
             pass
