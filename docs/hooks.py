@@ -1,8 +1,8 @@
-"""What MkDocs does not do by itself: notebooks as pages, formulas as MathML, help texts, doctests in docstrings.
+"""What MkDocs does not do by itself: notebooks as pages, formulas as MathML, help texts, doctests fenced.
 
-Everything happens while the site is built, from files of this repository alone; the finished pages load nothing
-from elsewhere and run no script for their formulas. ``mkdocs.yml`` names this file twice: as a hook of MkDocs, and
-as an extension of Griffe, which reads the docstrings.
+Everything happens while the site is built, from files of this repository alone; the finished pages load
+nothing from elsewhere and run no script for their formulas. ``mkdocs.yml`` names this file twice: as a hook
+of MkDocs, and as an extension of Griffe, which reads the docstrings.
 """
 
 from __future__ import annotations
@@ -39,6 +39,8 @@ CODE_OR_FORMULA = re.compile(
 )
 PLACEHOLDERS = 0xE000  # private use: one character stands for a formula, and none is left in anchors
 MOST_FORMULAS = 0x1900
+# A prime is small and raised by itself; as an exponent it would be a speck.
+PRIME = re.compile(r"<msup>(<m[in]>[^<]*</m[in]>)<mi>(&#x0203[234];)</mi></msup>")
 
 # ---------------------------------------------------------------- files and navigation
 
@@ -163,13 +165,18 @@ def mathml(latex: str, display: str, where: str) -> str:
         return latex
     if unknown := re.search(r">(\\[^<]*)<", text):
         log.warning("%s: the formula %s has a command that is not known: %s", where, latex, unknown[1])
-    return text
+    return PRIME.sub(r'<mrow>\1<mo lspace="0" rspace="0">\2</mo></mrow>', text)
 
 
 def help_text(command: list[str]) -> str:
     """What ``symeq COMMAND --help`` prints, as a block of text."""
     call = [sys.executable, "-m", "symeq", *command, "--help"]
-    environment = os.environ | {"COLUMNS": "100", "TERM": "dumb", "NO_COLOR": "1", "PYTHONIOENCODING": "utf-8"}
+    environment = os.environ | {
+        "COLUMNS": "100",
+        "TERM": "dumb",
+        "NO_COLOR": "1",
+        "PYTHONIOENCODING": "utf-8",
+    }
     done = subprocess.run(call, cwd=ROOT, env=environment, capture_output=True, encoding="utf-8", check=True)
     lines = [line.rstrip() for line in done.stdout.strip("\n").splitlines()]
     return fenced("\n".join(lines).strip("\n"), "text")
@@ -188,17 +195,8 @@ class Doctests(griffe.Extension):
 
 
 def fence_examples(text: str) -> str:
-    """The text with a fence around each paragraph that begins with ``>>>``.
-
-    >>> print(fence_examples("A sum.\\n\\n>>> 1 + 1\\n2\\n\\nNo more."))
-    A sum.
-    <BLANKLINE>
-    ```pycon
-    >>> 1 + 1
-    2
-    ```
-    <BLANKLINE>
-    No more.
-    """
+    """The text with a fence around each paragraph that begins with ``>>>``."""
     paragraphs = re.split(r"\n[ ]*\n", text)
-    return "\n\n".join(fenced(part, "pycon") if part.lstrip().startswith(">>>") else part for part in paragraphs)
+    return "\n\n".join(
+        fenced(part, "pycon") if part.lstrip().startswith(">>>") else part for part in paragraphs
+    )
