@@ -14,15 +14,20 @@ WHEEL_SITE := $(CURDIR)/build/wheel-site
 MADE := $(VENV)/.made
 DEMO := $(VENV)/.installed-demo
 NOTEBOOKS := $(VENV)/.installed-notebooks
+DOCS := $(VENV)/.installed-docs
 TEST := $(VENV)/.installed-test
 
 # A PYTHONPATH from outside would decide what is tested.
 unexport PYTHONPATH
 
+# The tests of a file stay together, one file to a processor; each process computes with one thread.
+PYTEST_OPTIONS := -n auto --dist loadfile
+$(addprefix test-,checkout wheel slow): export OMP_NUM_THREADS := 1
+
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-slow test-checkout test-wheel lint generate check-generated notebooks bench clean
+.PHONY: help demo test test-slow test-checkout test-wheel lint generate check-generated notebooks docs bench clean
 
 help: ## list these commands
 	@sed -n 's/^\([a-z][a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(firstword $(MAKEFILE_LIST)) | awk -F'|' '{ printf "%-24s%s\n", $$1, $$2 }'
@@ -33,14 +38,14 @@ demo: $(DEMO) ## emit three layers and run them on Zachary's karate club
 test: lint test-checkout check-generated test-wheel ## the whole suite: lint, tests, drift, tests of the built wheel
 
 test-slow: $(TEST) ## the tests marked slow, with a fresh seed
-	$(BIN)/pytest -m slow --seed random
+	$(BIN)/pytest $(PYTEST_OPTIONS) -m slow --seed random
 
 lint: $(TEST) ## ruff, and mypy --strict on symeq/
 	$(BIN)/ruff check .
 	$(BIN)/mypy --strict symeq
 
 test-checkout: $(TEST) ## the tests and doctests of the working tree
-	$(BIN)/pytest -m "not slow and not wheel"
+	$(BIN)/pytest $(PYTEST_OPTIONS) -m "not slow and not wheel"
 
 check-generated: $(TEST) ## is the committed library what the templates would write?
 	$(BIN)/symeq generate --library --out $(LIBRARY) --check
@@ -54,7 +59,7 @@ test-wheel: $(TEST) ## the same tests against the built wheel
 	$(INSTALL) --quiet --no-deps --target build/wheel-site build/dist/*.whl
 	cd build/outside && \
 	    PYTHONPATH="$(WHEEL_SITE)" SYMEQ_EXPECT="$(WHEEL_SITE)" SYMEQ_WHEEL="$$(ls "$(CURDIR)"/build/dist/*.whl)" \
-	    "$(CURDIR)/$(BIN)/pytest" -c "$(CURDIR)/pyproject.toml" --rootdir "$(CURDIR)" -m "not slow and not checkout" \
+	    "$(CURDIR)/$(BIN)/pytest" $(PYTEST_OPTIONS) -c "$(CURDIR)/pyproject.toml" --rootdir "$(CURDIR)" -m "not slow and not checkout" \
 	    "$(CURDIR)/README.md" "$(WHEEL_SITE)/symeq" "$(CURDIR)/tests"
 
 generate: $(TEST) ## write the committed library anew
@@ -62,6 +67,10 @@ generate: $(TEST) ## write the committed library anew
 
 notebooks: $(NOTEBOOKS) ## run all notebooks from clean kernels, with the long training, and write their outputs
 	$(BIN)/python notebooks/execute.py --long
+
+docs: $(DOCS) ## build the documentation into build/site, with warnings as errors
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --clean --site-dir build/site
+	@echo "To read it: $(BIN)/python -m http.server --directory build/site"
 
 bench: $(DEMO) ## equality first, then time, against the stacked operators
 	$(BIN)/symeq bench
@@ -78,7 +87,7 @@ $(MADE):
 	@touch $@
 
 # The build backend comes first and pinned; --no-build-isolation then builds symeq with it and not with the newest.
-$(DEMO) $(NOTEBOOKS) $(TEST): $(VENV)/.installed-%: pyproject.toml constraints.txt | $(MADE)
+$(DEMO) $(NOTEBOOKS) $(DOCS) $(TEST): $(VENV)/.installed-%: pyproject.toml constraints.txt | $(MADE)
 	$(INSTALL) hatchling editables
 	$(INSTALL) --no-build-isolation --editable ".[$*]"
 	@touch $@
