@@ -151,12 +151,12 @@ def _made(
     tell("", 0, total)
     if jobs > 1:
         with closing(_made_by_processes(paths, verify, seed, jobs)) as made:
-            for pair, row in made:
+            for number, (pair, row) in enumerate(made, 1):
                 done += _weight(pair)
-                tell(_arrow(pair), done, total)
+                tell(f"{number} of {len(paths)} rows", done, total)
                 yield pair, row
         return
-    for pair, path in paths.items():
+    for number, (pair, path) in enumerate(paths.items(), 1):
 
         def told(name: str, at: int, of: int, pair: Orders = pair, before: int = done) -> None:
             tell(f"{_arrow(pair)}: {name}", before + _weight(pair) * at // max(of, 1), total)
@@ -164,7 +164,7 @@ def _made(
         with _output_aside():
             row = make_row(pair, path, verify, seed, told)
         done += _weight(pair)
-        tell(_arrow(pair), done, total)
+        tell(f"{number} of {len(paths)} rows", done, total)
         yield pair, row
 
 
