@@ -19,7 +19,6 @@ from symeq.interpretation.values import MaskKind, Setting
 from symeq.signature import BasisKind, Normalization
 from symeq.verification.trial import BASES, NORMALIZATIONS, Case, Mismatch, Rung, Trial
 
-
 SMALL_SLOTS = 50
 """Up to so many slots every combination of options is proved for every batch rank; above, tracing takes
 seconds, and batch ranks 0 and 2 are proved for one normalisation."""
