@@ -348,6 +348,16 @@ WRONG = (
         lambda s, x: x + x[:, :, None].expand(-1, -1, x.shape[1], -1).diagonal(1, 1, 2).sum(-1)[:, None],
         "diagonal off by|exported",
     ),
+    Plant(
+        "slots for channels",
+        lambda s, x, m: torch.einsum("bns,sdo->bno", x, s.weight) + s.bias,
+        "axes are not the same",
+    ),
+    _wrong_input(
+        "a number for each channel",
+        lambda s, x: x * torch.tensor([1.0, 2.0], dtype=x.dtype),
+        "axes are not the same",
+    ),
     # Positions and constants.
     _wrong_input("arange", lambda s, x: x * torch.arange(x.shape[1])[:, None], "arange"),
     _wrong_input("linspace", lambda s, x: x * torch.linspace(0, 1, x.shape[1])[:, None], "linspace|exported"),
