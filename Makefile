@@ -14,6 +14,7 @@ WHEEL_SITE := $(CURDIR)/build/wheel-site
 MADE := $(VENV)/.made
 DEMO := $(VENV)/.installed-demo
 NOTEBOOKS := $(VENV)/.installed-notebooks
+DOCS := $(VENV)/.installed-docs
 TEST := $(VENV)/.installed-test
 
 # A PYTHONPATH from outside would decide what is tested.
@@ -26,7 +27,7 @@ $(addprefix test-,checkout wheel slow): export OMP_NUM_THREADS := 1
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-slow test-checkout test-wheel lint generate check-generated notebooks bench clean
+.PHONY: help demo test test-slow test-checkout test-wheel lint generate check-generated notebooks docs bench clean
 
 help: ## list these commands
 	@sed -n 's/^\([a-z][a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(firstword $(MAKEFILE_LIST)) | awk -F'|' '{ printf "%-24s%s\n", $$1, $$2 }'
@@ -67,6 +68,10 @@ generate: $(TEST) ## write the committed library anew
 notebooks: $(NOTEBOOKS) ## run all notebooks from clean kernels, with the long training, and write their outputs
 	$(BIN)/python notebooks/execute.py --long
 
+docs: $(DOCS) ## build the documentation into build/site, with warnings as errors
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --clean --site-dir build/site
+	@echo "To read it: $(BIN)/python -m http.server --directory build/site"
+
 bench: $(DEMO) ## equality first, then time, against the stacked operators
 	$(BIN)/symeq bench
 
@@ -82,7 +87,7 @@ $(MADE):
 	@touch $@
 
 # The build backend comes first and pinned; --no-build-isolation then builds symeq with it and not with the newest.
-$(DEMO) $(NOTEBOOKS) $(TEST): $(VENV)/.installed-%: pyproject.toml constraints.txt | $(MADE)
+$(DEMO) $(NOTEBOOKS) $(DOCS) $(TEST): $(VENV)/.installed-%: pyproject.toml constraints.txt | $(MADE)
 	$(INSTALL) hatchling editables
 	$(INSTALL) --no-build-isolation --editable ".[$*]"
 	@touch $@

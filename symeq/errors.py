@@ -96,3 +96,7 @@ class LayoutError(SymeqError, ValueError):
     def __init__(self, text: str, problem: str, remedy: str) -> None:
         self.text = text
         super().__init__(f"{text!r} is not a layout: {problem}. {remedy}")
+
+
+class WorkerError(SymeqError, RuntimeError):
+    """A process that worked for us and ended before it was done."""

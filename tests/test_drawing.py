@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import doctest
 import itertools
 import math
 import os
@@ -1033,14 +1032,6 @@ def test_a_gallery_of_what_is_asked_for_is_all_or_nothing() -> None:
     assert len(named(marks(gallery((4, 4), limit=7).drawings["operators"].svg()), "operator")) == 7
     with pytest.raises(TooLargeError):
         gallery((20, 20))
-
-
-@pytest.mark.checkout
-def test_the_page_of_pictures_is_true() -> None:
-    """The calls in docs/pictures.md give what it says."""
-    page = Path(__file__).resolve().parent.parent / "docs" / "pictures.md"
-    found = doctest.testfile(str(page), module_relative=False, optionflags=doctest.ELLIPSIS)
-    assert found.attempted > 10 and found.failed == 0
 
 
 def test_numbers_and_groups_in_the_svg_are_plain() -> None:

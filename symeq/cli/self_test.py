@@ -24,7 +24,11 @@ Sample = Annotated[
 ]
 Jobs = Annotated[
     str | None,
-    typer.Option("--jobs", metavar="N", help="Processes of the self-test.", show_default="1"),
+    typer.Option(
+        "--jobs",
+        metavar="N",
+        help="Processes of --self-test, by default 1, or of --orders, by default one for each processor.",
+    ),
 ]
 
 
@@ -34,7 +38,7 @@ def self_test(
     """Runs the self-test if it is wanted; whether it was. Exit code 1 where a fault is not caught."""
     if not wanted:
         if sample is not None or jobs is not None:
-            raise CallError("--sample and --jobs belong to --self-test.")
+            raise CallError("--sample belongs to --self-test, --jobs to --self-test or --orders.")
         return False
     signatures = [signature_of(words)] if words else None
     numbers = {"--sample": sample, "--jobs": jobs}

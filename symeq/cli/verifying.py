@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from symeq.cli.arguments import INTEGER, AsJson, checked_words, short, signature_of
-from symeq.cli.console import working, write, write_json
+from symeq.cli.console import CallError, working, write, write_json
+from symeq.cli.ladder import Again, Orders, StoreFolder, ladder
 from symeq.cli.self_test import Jobs, Sample, SelfTest, self_test
 from symeq.errors import AuditError, NotALayerError
 
@@ -39,6 +40,9 @@ VerifyWords = Annotated[
 def verify(
     words: VerifyWords = None,
     as_json: AsJson = False,
+    orders: Orders = None,
+    store: StoreFolder = None,
+    again: Again = False,
     mutants: SelfTest = False,
     sample: Sample = None,
     jobs: Jobs = None,
@@ -46,9 +50,14 @@ def verify(
     """Prove that a layer is what it should be, for every n, and test what proofs do not see.
 
     A FILE or a MODULE is imported, and so run. For a SPEC, the layer that would be
-    emitted now is verified.
+    emitted now is verified; with --orders M every k -> k' with k + k' <= M, in one
+    table.
     """
     given = words or []
+    if orders is not None and (given or mutants or sample is not None):
+        raise CallError("--orders goes with neither a FILE nor a SPEC, nor with --self-test or --sample.")
+    if ladder(orders, store, again, jobs, as_json):
+        return
     if self_test(mutants, given, sample, jobs, as_json):
         return
     report = verified(_named(given[0]) if _is_path(given) else signature_of(given))

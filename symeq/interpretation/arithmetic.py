@@ -92,17 +92,19 @@ def root(context: Context, operand: Operand, exponent: Fraction) -> Value:
 
 
 def at_least(context: Context, operand: Operand, bound: Operand | None) -> Value:
-    """The larger of a count of real nodes and 1; nothing else is known."""
+    """The larger of a count of real nodes, or of a size, and 1; nothing else is known."""
     counts = {name: {((values.count_symbol(name), 2),): 1} for name in context.setting.masks}
 
     def raised(form: forms.Form) -> forms.Form:
-        name = next((name for name, count in counts.items() if forms.as_polynomial(form) == count), None)
-        if name is None or not one:
-            raise Unproved(
-                "a bound from below other than 1, or of something other than a count of real nodes"
-            )
-        ports = len(value.port_sets)
-        return forms.constant({((values.divisor_symbol(name), 2),): 1}, ports)
+        known = forms.as_polynomial(form)
+        name = next((name for name, count in counts.items() if known == count), None)
+        if one and name is not None:
+            return forms.constant({((values.divisor_symbol(name), 2),): 1}, len(value.port_sets))
+        if one and known is not None and _is_size(context, known):
+            return form  # sizes are at least 2 where programs are read
+        raise Unproved(
+            "a bound from below other than 1, or of something other than a count of real nodes or a size"
+        )
 
     value = lifted(context.setting, operand)
     limit = lifted(context.setting, bound) if bound is not None else None
@@ -110,6 +112,18 @@ def at_least(context: Context, operand: Operand, bound: Operand | None) -> Value
     if limit is not None:
         value = values.add(value, values.zero(value.setting, limit.dims))
     return replace(value, data=values.mapped(value.data, raised))
+
+
+def _is_size(context: Context, value: forms.Polynomial) -> bool:
+    """Whether a coefficient is a product of sizes, or a positive integer times one."""
+    sizes = {
+        *context.setting.signature.index_sets,
+        *map(values.batch_symbol, range(context.setting.batch_rank)),
+    }
+    return len(value) == 1 and all(
+        number >= 1 and all(symbol in sizes and halves > 0 for symbol, halves in monomial)
+        for monomial, number in value.items()
+    )
 
 
 def clamped(
