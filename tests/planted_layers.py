@@ -151,6 +151,10 @@ def _bare(s: Any, x: Tensor, mask: Any) -> Tensor:
 
 RIGHT = (
     Plant("DeepSets with mean", deep_sets),
+    Plant(
+        "dimensions exchanged in place",
+        lambda s, x, m: deep_sets(s, (x * 1).transpose_(0, 1).transpose(0, 1)),
+    ),
     Plant("DeepSets with a mask", masked_deep_sets, masks=OWN),
     Plant("DeepSets, features side by side, no bias", _bare, bias=False),
     Plant(
@@ -348,6 +352,16 @@ WRONG = (
         lambda s, x: x + x[:, :, None].expand(-1, -1, x.shape[1], -1).diagonal(1, 1, 2).sum(-1)[:, None],
         "diagonal off by|exported",
     ),
+    Plant(
+        "slots for channels",
+        lambda s, x, m: torch.einsum("bns,sdo->bno", x, s.weight) + s.bias,
+        "axes are not the same",
+    ),
+    _wrong_input(
+        "a number for each channel",
+        lambda s, x: x * torch.tensor([1.0, 2.0], dtype=x.dtype),
+        "axes are not the same",
+    ),
     # Positions and constants.
     _wrong_input("arange", lambda s, x: x * torch.arange(x.shape[1])[:, None], "arange"),
     _wrong_input("linspace", lambda s, x: x * torch.linspace(0, 1, x.shape[1])[:, None], "linspace|exported"),
@@ -376,7 +390,6 @@ WRONG = (
     _wrong_input("a write with a step", _stepped, "every second entry"),
     _wrong_input("a write through einsum", _through_einsum, "may have changed"),
     _wrong_input("a copy into more axes", _memory, "coefficient"),
-    _wrong_input("t exchanged in place", lambda s, x: (x * 1).transpose_(0, 1).transpose(0, 1), "transpose_"),
     # Data.
     _wrong_input("a branch on entries", lambda s, x: x if x.sum() > 0 else 2 * x, "cannot be exported"),
     _wrong_input("cumsum", lambda s, x: x.cumsum(1), "operation cumsum"),

@@ -30,6 +30,8 @@ from symeq.interpretation.views import PIECES, VIEWS, View, pieces
 _IGNORED = ("_assert_tensor_metadata",)
 _CHECKS = ("_assert_scalar", "_assert_async", "sym_constrain_range", "sym_constrain_range_for_size")
 _EMPTY = ("empty", "empty_like", "empty_strided", "empty_permuted", "new_empty", "new_empty_strided")
+_TURNED = ("squeeze_", "unsqueeze_", "transpose_", "t_", "detach_")
+"""These change how the tensor itself is seen; the name that it had before is not used again."""
 _FROM_NUMBERS = ("arange", "tensor", "scalar_tensor")
 
 
@@ -45,10 +47,11 @@ class _Cell:
 
     def link(self, other: _Cell) -> None:
         """Note that the two, and what they are linked to, may be one."""
-        for one in (self, *self.linked):
-            for two in (other, *other.linked):
-                one.linked.append(two)
-                two.linked.append(one)
+        mine, theirs = (self, *self.linked), (other, *other.linked)
+        for one in mine:
+            one.linked += theirs
+        for two in theirs:
+            two.linked += mine
 
 
 @dataclass(frozen=True)
@@ -119,6 +122,8 @@ def interpret(
         else:
             try:
                 environment[node] = _run(node, environment, setting, symbols)
+                if _name(node) in _TURNED[:-1]:
+                    environment[node.args[0]] = Opaque(f"a tensor from before {_name(node)}")
             except Unproved as found:
                 raise Unproved(f"{found} [{_place(node, source)}]") from None
             except Exception as error:  # a call that the table does not take: nothing is known of it
@@ -190,7 +195,7 @@ def _run(node: fx.Node, environment: Mapping[fx.Node, Any], setting: Setting, sy
     if name in _EMPTY:
         return _Tensor(_Cell(None, node.meta["val"].dtype == torch.bool))
     if _constant(args, kwargs, name in _FROM_NUMBERS) and not _symbolic(node):
-        if _in_place(name) and name != "detach_":
+        if _in_place(name) and name not in _TURNED:
             raise Unproved("a constant of the program that is written to")
         if torch.Tag.nondeterministic_seeded in target.tags:
             raise Unproved(f"the operation {name}, which draws random numbers")
@@ -216,7 +221,7 @@ def _on_values(node: fx.Node, name: str, args: Any, kwargs: Any, setting: Settin
         refuse_rounding(name, given, made[0], value)
         return value
 
-    if name in VIEWS or name in PIECES or name == "detach_":
+    if name in VIEWS or name in PIECES or name in _TURNED:
         if not isinstance(first, _Tensor):
             first = _Tensor(_Cell(lifted(setting, first), first.dtype == torch.bool, given=True))
         value = first.read()
