@@ -20,6 +20,10 @@ TEST := $(VENV)/.installed-test
 # A PYTHONPATH from outside would decide what is tested.
 unexport PYTHONPATH
 
+# The tests of a file stay together, one file to a processor; each process computes with one thread.
+PYTEST_OPTIONS := -n auto --dist loadfile
+$(addprefix test-,checkout wheel slow): export OMP_NUM_THREADS := 1
+
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
@@ -34,14 +38,14 @@ demo: $(DEMO) ## emit three layers and run them on Zachary's karate club
 test: lint test-checkout check-generated test-wheel ## the whole suite: lint, tests, drift, tests of the built wheel
 
 test-slow: $(TEST) ## the tests marked slow, with a fresh seed
-	$(BIN)/pytest -m slow --seed random
+	$(BIN)/pytest $(PYTEST_OPTIONS) -m slow --seed random
 
 lint: $(TEST) ## ruff, and mypy --strict on symeq/
 	$(BIN)/ruff check .
 	$(BIN)/mypy --strict symeq
 
 test-checkout: $(TEST) ## the tests and doctests of the working tree
-	$(BIN)/pytest -m "not slow and not wheel"
+	$(BIN)/pytest $(PYTEST_OPTIONS) -m "not slow and not wheel"
 
 check-generated: $(TEST) ## is the committed library what the templates would write?
 	$(BIN)/symeq generate --library --out $(LIBRARY) --check
@@ -55,7 +59,7 @@ test-wheel: $(TEST) ## the same tests against the built wheel
 	$(INSTALL) --quiet --no-deps --target build/wheel-site build/dist/*.whl
 	cd build/outside && \
 	    PYTHONPATH="$(WHEEL_SITE)" SYMEQ_EXPECT="$(WHEEL_SITE)" SYMEQ_WHEEL="$$(ls "$(CURDIR)"/build/dist/*.whl)" \
-	    "$(CURDIR)/$(BIN)/pytest" -c "$(CURDIR)/pyproject.toml" --rootdir "$(CURDIR)" -m "not slow and not checkout" \
+	    "$(CURDIR)/$(BIN)/pytest" $(PYTEST_OPTIONS) -c "$(CURDIR)/pyproject.toml" --rootdir "$(CURDIR)" -m "not slow and not checkout" \
 	    "$(CURDIR)/README.md" "$(WHEEL_SITE)/symeq" "$(CURDIR)/tests"
 
 generate: $(TEST) ## write the committed library anew

@@ -86,7 +86,7 @@ class AuditError(SymeqError, ValueError):
     """Code that cannot be audited: not found, not callable, hanging, or fitting no axis layout."""
 
     def __init__(self, came: object, problem: str, remedy: str) -> None:
-        self.came = came
+        self.came, self.problem, self.remedy = came, problem, remedy
         super().__init__(f"{came} cannot be audited: {problem}. {remedy}")
 
 
@@ -96,3 +96,7 @@ class LayoutError(SymeqError, ValueError):
     def __init__(self, text: str, problem: str, remedy: str) -> None:
         self.text = text
         super().__init__(f"{text!r} is not a layout: {problem}. {remedy}")
+
+
+class WorkerError(SymeqError, RuntimeError):
+    """A process that worked for us and ended before it was done."""

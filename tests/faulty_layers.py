@@ -391,6 +391,19 @@ class LostOnTheWay(nn.Module):
         return x @ self.own + x.mean(1, keepdim=True) @ self.pooled
 
 
+class ScaledParameter(nn.Module):
+    """``Parameter(...) * 0.5``: what is kept is a product, and no parameter."""
+
+    def __init__(self, in_dim: int, out_dim: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(2, in_dim, out_dim)) * 0.5
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(b, n, c) -> (b, n, c')."""
+        own, pooled = self.weight
+        return x @ own + x.mean(1, keepdim=True) @ pooled
+
+
 class StaleCopy(nn.Module):
     """A view of a parameter, kept since the module was made."""
 
@@ -568,6 +581,14 @@ class PaddingMasked(nn.Module):
         own, pooled = self.weight
         x = x.masked_fill(hidden, 0)
         return (x @ own + x.sum(1, keepdim=True) @ pooled).masked_fill(hidden, 0)
+
+
+class HiddenMasked(PaddingMasked):
+    """The same, and nothing in its name tells that the mask is True for padding."""
+
+    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+        """(b, n, c), (b, n) -> (b, n, c')."""
+        return super().forward(x, mask)
 
 
 class TwoMasks(ExchangeableMatrix):

@@ -153,6 +153,7 @@ FAULTY = {
     "PlainTensor": ("n -> n", {"parameters", "moving"}, ("pooled", "no parameter")),
     "MadeInForward": ("n -> n", {"parameters"}, ("made anew in every call",)),
     "LostOnTheWay": ("n -> n", {"moving"}, ("own", "plain tensor")),
+    "ScaledParameter": ("n -> n", {"parameters", "moving"}, ("weight", "not in parameters()")),
     "StaleCopy": ("n -> n", {"parameters", "gradients", "moving"}, ("stale copy",)),
     "Detached": ("n -> n", {"gradients"}, ("depends on pooled, and no gradient", "does not depend on idle")),
     "PaddedMean": ("n -> n", {"padding: real entries"}, ("differ from the unpadded sample",)),
@@ -253,6 +254,8 @@ def test_masks_of_other_forms_are_found() -> None:
     assert faults(edges) == {"operators"} and "over the input axes" in edges["padding: real entries"].scope
     padding = audit("PaddingMasked", "n -> n")
     assert padding.ok and "True for padding" in padding["padding: real entries"].scope
+    unnamed = audit("HiddenMasked", "n -> n")
+    assert unnamed.ok and "True for padding" in unnamed["padding: real entries"].scope
     assert audit("TwoMasks", "u i -> u i").ok
     with pytest.raises(OptionError, match="an argument of the call"):
         audit("MaskedDeepSets", "n -> n", mask="maske")
@@ -274,6 +277,8 @@ def test_instances_factories_and_options() -> None:
     assert made.ok and "in_features=4, out_features=1" in made.target
     with pytest.raises(OptionError, match="init"):
         symeq.audit(layer, "n -> n", init="2")
+    with pytest.raises(AuditError, match="copying it raised RuntimeError"):
+        symeq.audit(faulty_layers.ScaledParameter(2, 3), "n -> n")
 
 
 def test_nothing_of_the_caller_is_touched() -> None:
@@ -378,8 +383,19 @@ def test_a_file_finds_its_neighbours(tmp_path: Path, monkeypatch: pytest.MonkeyP
     for path in (tmp_path / "sibling.py", package / "layers.py"):
         report = symeq.audit(f"{path}:layer", "n -> n", export=False)
         assert faults(report) == {"operators"} and counts(report)[(3,)] == (1, 2)
-    for name in [name for name in sys.modules if name.startswith(("audited_package", "plain"))]:
-        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.delitem(sys.modules, "plain")
+
+
+def test_a_module_is_imported_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another folder, or an edited file, under the name of a module that was audited before."""
+    sums = "x.sum(1, keepdim=True).expand_as(x)"
+    for folder, returned, found in (("a", "[x]", 1), ("b", f"[x, {sums}]", 2), ("b", f"[x, x, {sums}]", 2)):
+        (tmp_path / folder).mkdir(exist_ok=True)
+        monkeypatch.chdir(tmp_path / folder)
+        Path("audited_again.py").write_text(f"def layer(x):\n    return {returned}\n")
+        report = symeq.audit("audited_again:layer", "n -> n", export=False)
+        assert counts(report)[(3,)] == (found, 2)
+    assert faults(report) == {"repeated"}
 
 
 def test_an_import_that_hangs_is_given_up(tmp_path: Path) -> None:

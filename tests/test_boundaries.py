@@ -35,7 +35,8 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "__init__": (*STAGES, "proof"),
     "bench": STAGES,
     "mutation": STAGES[:-1],  # whoever judges the mutants is handed over
-    "cli": (*STAGES, "proof", "bench", "mutation"),
+    "ladder": (*STAGES[:-1], "proof"),
+    "cli": (*STAGES, "proof", "bench", "mutation", "ladder"),
     "__main__": ("cli",),
 }
 
@@ -48,16 +49,18 @@ RUNNING = ("interpretation", "verification", "auditing", "mutation", "bench")
 # "deferred": inside a function, or for type checkers only; importing the module does not load the library.
 When = Literal["anywhere", "deferred"]
 LIBRARIES: dict[str, dict[str, When]] = {
-    "numpy": dict.fromkeys((*SHOWN_BY, "proof", "drawing", *RUNNING), "anywhere"),
+    "numpy": dict.fromkeys((*SHOWN_BY, "proof", "drawing", "ladder", *RUNNING), "anywhere"),
     "sympy": dict.fromkeys(("bases", "proof", "plans", "interpretation", "verification"), "anywhere"),
     "jinja2": {"emit": "anywhere"},
     "matplotlib": {"drawing": "deferred"},  # for PNG files; SVG needs no library
     "torch": {
         "layers": "deferred",  # for its types; emitted modules import torch, writing them does not
         **dict.fromkeys(RUNNING, "anywhere"),
+        "ladder": "deferred",  # what is refused is refused at once
         "__init__": "deferred",
     },
-    "joblib": {"mutation": "deferred"},
+    "joblib": {"mutation": "deferred", "ladder": "deferred"},
+    "platformdirs": {"ladder": "deferred"},
     "typer": {"cli": "anywhere"},
     "rich": {"cli": "anywhere", "bench": "anywhere"},
 }

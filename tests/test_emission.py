@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import ast
 import errno
+import io
 import itertools
 import os
 import pickle
 import subprocess
 import sys
 import tempfile
+import tokenize
 from pathlib import Path
 from typing import get_args
 
@@ -59,6 +61,14 @@ def test_any_signature_emits_a_module_that_imports_torch_alone(signature: Signat
     compile(module.text, module.file_name, "exec")
     assert imported(module.text) == {"torch"}
     assert f'SIGNATURE = "{signature}"' in module.text
+
+
+@pytest.mark.parametrize("spec", ["n n -> n n", "u i -> u", "->", "n n n -> n n"])
+def test_text_has_one_kind_of_quotes(spec: str) -> None:
+    """Strings stand in double quotes, as formatters write them."""
+    tokens = tokenize.generate_tokens(io.StringIO(emit(spec).text).readline)
+    strings = [token.string for token in tokens if token.type == tokenize.STRING]
+    assert strings and [text for text in strings if text.endswith("'") and '"' not in text] == []
 
 
 def test_the_import_reader_sees_other_imports() -> None:

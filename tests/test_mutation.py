@@ -186,6 +186,18 @@ def test_every_mutant_is_demonstrated() -> None:
     assert number == len(entries()) > 1000
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "spec", [" -> n", "u i -> ", "n -> m m", "u i u -> i", "n m -> n m n", "a b c -> c a"]
+)
+def test_other_signatures_have_mutants_too(spec: str) -> None:
+    """A class makes its faults on any signature that it says it touches."""
+    found = entries([spec])
+    assert len(found) > 100
+    for entry in found:
+        demonstrate(entry.mutant())
+
+
 def test_the_catalogue_covers_every_kind_of_signature_and_layout() -> None:
     """Every class is tried on all signatures that it touches, but for the largest, and both layouts are."""
     found = entries()

@@ -6,8 +6,8 @@ with letters tell the index set of each axis, as in `EquivariantUItoU` for ``u i
 
 Change the generator, not this file; to emit it again:
     symeq generate --library --out DIR
-template: sha256 df532cd159be61ce3e4c16ac36fd30432d656604b7a11ade287aa3a5e60b0ef1
-content:  sha256 5dd4fea4addbdd4b5db3897a85e2ad6148bfd1a6628fb256a72596613efbf20a (with zeros here)
+template: sha256 5aa650e7477122948ff69af014f200044c4103b772dc342a81a343bdf4eb63bc
+content:  sha256 4153b2f5dced8c2d6fcabeb48e8dc46d2544a304214047aa8f83f4ab7caaf21c (with zeros here)
 """
 
 from .invariant_1 import Invariant1

@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate " -> n" --out DIR
 plan:     sha256 19891cc80d540d973a7d4cbfebcbd18f5dc4a56c36746b4f7f6f8ffafdba19b4
-template: sha256 df532cd159be61ce3e4c16ac36fd30432d656604b7a11ade287aa3a5e60b0ef1
-content:  sha256 58697977208cb1561fd78bde6b10fe83983b0c920c21703c44ea6ee9b02a9b24 (with zeros here)
+template: sha256 5aa650e7477122948ff69af014f200044c4103b772dc342a81a343bdf4eb63bc
+content:  sha256 cfa5ab743a0b423a7e1e8c13ae62657080187427ed900b1f3a48e990c7d950ac (with zeros here)
 """
 
 import torch
@@ -157,9 +157,9 @@ class Broadcast1(nn.Module):
 
     SIGNATURE = " -> n"
     LAYOUT = "channels-last"
-    INDEX_SETS = ('n',)
+    INDEX_SETS = ("n",)
     INPUTS = ()
-    OUTPUTS = ('n',)
+    OUTPUTS = ("n",)
     # Restricted growth strings over the axes, inputs first. Slot order is the checkpoint format.
     BASIS = (
         (0,),  #  -> a

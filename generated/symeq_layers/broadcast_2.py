@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate " -> n n" --out DIR
 plan:     sha256 4574371dbae1c2d3e3c9795c680eb7de367b58e7655a3ae8b40aa879e7a3b605
-template: sha256 df532cd159be61ce3e4c16ac36fd30432d656604b7a11ade287aa3a5e60b0ef1
-content:  sha256 b29d742144361d986f8eebc3a2555745db7633f591fd36911e22eecff0e7b9e3 (with zeros here)
+template: sha256 5aa650e7477122948ff69af014f200044c4103b772dc342a81a343bdf4eb63bc
+content:  sha256 4e19757d67f60ba6d393d010412b6af2ccc180c1eedac683a77cee21eb327d21 (with zeros here)
 """
 
 import torch
@@ -169,9 +169,9 @@ class Broadcast2(nn.Module):
 
     SIGNATURE = " -> n n"
     LAYOUT = "channels-last"
-    INDEX_SETS = ('n',)
+    INDEX_SETS = ("n",)
     INPUTS = ()
-    OUTPUTS = ('n', 'n')
+    OUTPUTS = ("n", "n")
     # Restricted growth strings over the axes, inputs first. Slot order is the checkpoint format.
     BASIS = (
         (0, 0),  #  -> a a

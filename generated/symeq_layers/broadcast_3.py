@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate " -> n n n" --out DIR
 plan:     sha256 6f0b75f7dd168e96249e38c5fdeecc85e4fd7cbb62d5c3b09a41bb28f598a3da
-template: sha256 df532cd159be61ce3e4c16ac36fd30432d656604b7a11ade287aa3a5e60b0ef1
-content:  sha256 fcb4b4fa35ac074e3c5b2a409bf178991a06d2a63de85f5db6b3e6845d707853 (with zeros here)
+template: sha256 5aa650e7477122948ff69af014f200044c4103b772dc342a81a343bdf4eb63bc
+content:  sha256 531903ae536b368cb191fce4516182eb9be690016e46cdc57068e9b347be00b4 (with zeros here)
 """
 
 import torch
@@ -169,9 +169,9 @@ class Broadcast3(nn.Module):
 
     SIGNATURE = " -> n n n"
     LAYOUT = "channels-last"
-    INDEX_SETS = ('n',)
+    INDEX_SETS = ("n",)
     INPUTS = ()
-    OUTPUTS = ('n', 'n', 'n')
+    OUTPUTS = ("n", "n", "n")
     # Restricted growth strings over the axes, inputs first. Slot order is the checkpoint format.
     BASIS = (
         (0, 0, 0),  #  -> a a a

@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate " -> n n n n" --out DIR
 plan:     sha256 7ac46e1f1f65adfa43b3e9daae7a7360774afaef1dc9ba4c7a6428c39d349419
-template: sha256 df532cd159be61ce3e4c16ac36fd30432d656604b7a11ade287aa3a5e60b0ef1
-content:  sha256 6d36e1e93fbe04eeabc8aca4333b45c11c94352b7f4da71b1140fb6f81cd1911 (with zeros here)
+template: sha256 5aa650e7477122948ff69af014f200044c4103b772dc342a81a343bdf4eb63bc
+content:  sha256 1a8a7d8a03d617a69485571387f39459f94da41943827346ebe59468abaf125d (with zeros here)
 """
 
 import torch
@@ -169,9 +169,9 @@ class Broadcast4(nn.Module):
 
     SIGNATURE = " -> n n n n"
     LAYOUT = "channels-last"
-    INDEX_SETS = ('n',)
+    INDEX_SETS = ("n",)
     INPUTS = ()
-    OUTPUTS = ('n', 'n', 'n', 'n')
+    OUTPUTS = ("n", "n", "n", "n")
     # Restricted growth strings over the axes, inputs first. Slot order is the checkpoint format.
     BASIS = (
         (0, 0, 0, 0),  #  -> a a a a

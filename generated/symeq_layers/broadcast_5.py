@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate " -> n n n n n" --out DIR
 plan:     sha256 d3b1239c2c9e1772771949ed598c146b498ea4bbb67463cd401a2a8e16ba178f
-template: sha256 df532cd159be61ce3e4c16ac36fd30432d656604b7a11ade287aa3a5e60b0ef1
-content:  sha256 1962cbe17b6ddc7eaa4dec5dc4d9729c02d61d8f2b21b21d76e29fdbecfa2573 (with zeros here)
+template: sha256 5aa650e7477122948ff69af014f200044c4103b772dc342a81a343bdf4eb63bc
+content:  sha256 2079f95bb1c2c0acfe0fbb147bd6f6edf7262712e2329a9a4a873e3da19ab183 (with zeros here)
 """
 
 import torch
@@ -170,9 +170,9 @@ class Broadcast5(nn.Module):
 
     SIGNATURE = " -> n n n n n"
     LAYOUT = "channels-last"
-    INDEX_SETS = ('n',)
+    INDEX_SETS = ("n",)
     INPUTS = ()
-    OUTPUTS = ('n', 'n', 'n', 'n', 'n')
+    OUTPUTS = ("n", "n", "n", "n", "n")
     # Restricted growth strings over the axes, inputs first. Slot order is the checkpoint format.
     BASIS = (
         (0, 0, 0, 0, 0),  #  -> a a a a a

@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "n -> n" --out DIR
 plan:     sha256 23c31b78737317ec559318ac94a879dd12bfaca11de29d302e9e3f8460c32b7b
-template: sha256 df532cd159be61ce3e4c16ac36fd30432d656604b7a11ade287aa3a5e60b0ef1
-content:  sha256 371676d609ce59e280fcafe3a0ffd8a52598a5adfb69caabebc92db54fd11bb4 (with zeros here)
+template: sha256 5aa650e7477122948ff69af014f200044c4103b772dc342a81a343bdf4eb63bc
+content:  sha256 055656dca5749f8b51325c9c4aa7fa4da4729619fb59327ad4e462ee13f14176 (with zeros here)
 """
 
 import torch
@@ -166,9 +166,9 @@ class Equivariant1to1(nn.Module):
 
     SIGNATURE = "n -> n"
     LAYOUT = "channels-last"
-    INDEX_SETS = ('n',)
-    INPUTS = ('n',)
-    OUTPUTS = ('n',)
+    INDEX_SETS = ("n",)
+    INPUTS = ("n",)
+    OUTPUTS = ("n",)
     # Restricted growth strings over the axes, inputs first. Slot order is the checkpoint format.
     BASIS = (
         (0, 0),  # a -> a
@@ -362,7 +362,7 @@ class Equivariant1to1(nn.Module):
     ) -> dict[str, Tensor | float | None]:
         """What one sum over each index set is multiplied by; None for 1, a tensor under a mask."""
         scale: dict[str, Tensor | float | None] = {}
-        for name in ('n',):
+        for name in ("n",):
             if self.normalization == "sum":
                 scale[name] = None
             else:

@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "n -> n n" --out DIR
 plan:     sha256 886ad5badb7a12e6ab868bd51bcc69fe8278372d6638318c0e1117c8bf388496
-template: sha256 df532cd159be61ce3e4c16ac36fd30432d656604b7a11ade287aa3a5e60b0ef1
-content:  sha256 40b0fd144ec6e363cc2e0dfbf64d5ab964504232bc906c22eb7c33fc16f8f2b4 (with zeros here)
+template: sha256 5aa650e7477122948ff69af014f200044c4103b772dc342a81a343bdf4eb63bc
+content:  sha256 eb46b023342be3eb7f341a932e07ac7d91baf9bcfbf52dde205b9c9a61708e3f (with zeros here)
 """
 
 import torch
@@ -178,9 +178,9 @@ class Equivariant1to2(nn.Module):
 
     SIGNATURE = "n -> n n"
     LAYOUT = "channels-last"
-    INDEX_SETS = ('n',)
-    INPUTS = ('n',)
-    OUTPUTS = ('n', 'n')
+    INDEX_SETS = ("n",)
+    INPUTS = ("n",)
+    OUTPUTS = ("n", "n")
     # Restricted growth strings over the axes, inputs first. Slot order is the checkpoint format.
     BASIS = (
         (0, 0, 0),  # a -> a a
@@ -382,7 +382,7 @@ class Equivariant1to2(nn.Module):
     ) -> dict[str, Tensor | float | None]:
         """What one sum over each index set is multiplied by; None for 1, a tensor under a mask."""
         scale: dict[str, Tensor | float | None] = {}
-        for name in ('n',):
+        for name in ("n",):
             if self.normalization == "sum":
                 scale[name] = None
             else:

@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "n -> n n n" --out DIR
 plan:     sha256 8f72146d10fdcafc1f63953092856f85690f1a28e0f19bee30f16f20b0706680
-template: sha256 df532cd159be61ce3e4c16ac36fd30432d656604b7a11ade287aa3a5e60b0ef1
-content:  sha256 8c524ef0b1cade6158d000942add66c6483fdb7df2e10b4fe1296b367129e84f (with zeros here)
+template: sha256 5aa650e7477122948ff69af014f200044c4103b772dc342a81a343bdf4eb63bc
+content:  sha256 5a34dc24f94992a574b90dca458f9cdb89355560e996077c553fffca988b585b (with zeros here)
 """
 
 import torch
@@ -178,9 +178,9 @@ class Equivariant1to3(nn.Module):
 
     SIGNATURE = "n -> n n n"
     LAYOUT = "channels-last"
-    INDEX_SETS = ('n',)
-    INPUTS = ('n',)
-    OUTPUTS = ('n', 'n', 'n')
+    INDEX_SETS = ("n",)
+    INPUTS = ("n",)
+    OUTPUTS = ("n", "n", "n")
     # Restricted growth strings over the axes, inputs first. Slot order is the checkpoint format.
     BASIS = (
         (0, 0, 0, 0),  # a -> a a a
@@ -407,7 +407,7 @@ class Equivariant1to3(nn.Module):
     ) -> dict[str, Tensor | float | None]:
         """What one sum over each index set is multiplied by; None for 1, a tensor under a mask."""
         scale: dict[str, Tensor | float | None] = {}
-        for name in ('n',):
+        for name in ("n",):
             if self.normalization == "sum":
                 scale[name] = None
             else:

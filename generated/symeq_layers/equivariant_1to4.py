@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "n -> n n n n" --out DIR
 plan:     sha256 257350834f6557b84b428c2231116b2a14d59d103844bd12b313b77fe5739e90
-template: sha256 df532cd159be61ce3e4c16ac36fd30432d656604b7a11ade287aa3a5e60b0ef1
-content:  sha256 d05b10989121f3dc4071a429e7c84e7015f2415f7aea75d1aea259f33c7e1d83 (with zeros here)
+template: sha256 5aa650e7477122948ff69af014f200044c4103b772dc342a81a343bdf4eb63bc
+content:  sha256 e80bac16696886778333968f9ea0bcff42a4eea206495dcf586949c15ca0660d (with zeros here)
 """
 
 import torch
@@ -179,9 +179,9 @@ class Equivariant1to4(nn.Module):
 
     SIGNATURE = "n -> n n n n"
     LAYOUT = "channels-last"
-    INDEX_SETS = ('n',)
-    INPUTS = ('n',)
-    OUTPUTS = ('n', 'n', 'n', 'n')
+    INDEX_SETS = ("n",)
+    INPUTS = ("n",)
+    OUTPUTS = ("n", "n", "n", "n")
     # Restricted growth strings over the axes, inputs first. Slot order is the checkpoint format.
     BASIS = (
         (0, 0, 0, 0, 0),  # a -> a a a a
@@ -492,7 +492,7 @@ class Equivariant1to4(nn.Module):
     ) -> dict[str, Tensor | float | None]:
         """What one sum over each index set is multiplied by; None for 1, a tensor under a mask."""
         scale: dict[str, Tensor | float | None] = {}
-        for name in ('n',):
+        for name in ("n",):
             if self.normalization == "sum":
                 scale[name] = None
             else:

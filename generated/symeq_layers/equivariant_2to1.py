@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "n n -> n" --out DIR
 plan:     sha256 deb8a5884c8561c5962ec370a91f016c332b3d49a0e7cee69f8d1a285b32675e
-template: sha256 df532cd159be61ce3e4c16ac36fd30432d656604b7a11ade287aa3a5e60b0ef1
-content:  sha256 b00fa8d9dfa5f08d7fa4f5c8b0b71ff023b333609b67739d1c1d5b8f20cfa375 (with zeros here)
+template: sha256 5aa650e7477122948ff69af014f200044c4103b772dc342a81a343bdf4eb63bc
+content:  sha256 a20705e1b2403148122be8aa1e57a77dc92d468cf472ce20da082e39b7d05a65 (with zeros here)
 """
 
 import torch
@@ -178,9 +178,9 @@ class Equivariant2to1(nn.Module):
 
     SIGNATURE = "n n -> n"
     LAYOUT = "channels-last"
-    INDEX_SETS = ('n',)
-    INPUTS = ('n', 'n')
-    OUTPUTS = ('n',)
+    INDEX_SETS = ("n",)
+    INPUTS = ("n", "n")
+    OUTPUTS = ("n",)
     # Restricted growth strings over the axes, inputs first. Slot order is the checkpoint format.
     BASIS = (
         (0, 0, 0),  # a a -> a
@@ -379,7 +379,7 @@ class Equivariant2to1(nn.Module):
     ) -> dict[str, Tensor | float | None]:
         """What one sum over each index set is multiplied by; None for 1, a tensor under a mask."""
         scale: dict[str, Tensor | float | None] = {}
-        for name in ('n',):
+        for name in ("n",):
             if self.normalization == "sum":
                 scale[name] = None
             else:

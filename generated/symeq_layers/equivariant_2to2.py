@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "n n -> n n" --out DIR
 plan:     sha256 163c81408d139a5d1be743bac274b56002d965e6ffe632c378f62d504b9626cf
-template: sha256 df532cd159be61ce3e4c16ac36fd30432d656604b7a11ade287aa3a5e60b0ef1
-content:  sha256 1eee66936ea6973dd3f82922b43521aabecb1a1f6fa5fdc89db4d0361968a27b (with zeros here)
+template: sha256 5aa650e7477122948ff69af014f200044c4103b772dc342a81a343bdf4eb63bc
+content:  sha256 2055cbe3d7d59b7854d0293efde978997eefbb6f3981d4a2591fca07c0d31e8a (with zeros here)
 """
 
 import torch
@@ -194,9 +194,9 @@ class Equivariant2to2(nn.Module):
 
     SIGNATURE = "n n -> n n"
     LAYOUT = "channels-last"
-    INDEX_SETS = ('n',)
-    INPUTS = ('n', 'n')
-    OUTPUTS = ('n', 'n')
+    INDEX_SETS = ("n",)
+    INPUTS = ("n", "n")
+    OUTPUTS = ("n", "n")
     # Restricted growth strings over the axes, inputs first. Slot order is the checkpoint format.
     BASIS = (
         (0, 0, 0, 0),  # a a -> a a
@@ -413,7 +413,7 @@ class Equivariant2to2(nn.Module):
     ) -> dict[str, Tensor | float | None]:
         """What one sum over each index set is multiplied by; None for 1, a tensor under a mask."""
         scale: dict[str, Tensor | float | None] = {}
-        for name in ('n',):
+        for name in ("n",):
             if self.normalization == "sum":
                 scale[name] = None
             else:

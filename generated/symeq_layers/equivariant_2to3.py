@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "n n -> n n n" --out DIR
 plan:     sha256 db8601ebcb6df62744e833e71ab080c3e1465101c774f66ae46158f2593ac509
-template: sha256 df532cd159be61ce3e4c16ac36fd30432d656604b7a11ade287aa3a5e60b0ef1
-content:  sha256 d4095c018461395a20a7cf54d7c8e631fae058c899ebe8202b6ada79a088a35b (with zeros here)
+template: sha256 5aa650e7477122948ff69af014f200044c4103b772dc342a81a343bdf4eb63bc
+content:  sha256 4faa75e68e288fa7eab3d9b7aa87f3ca582d64e8a7984187726adbc02c33deb4 (with zeros here)
 """
 
 import torch
@@ -191,9 +191,9 @@ class Equivariant2to3(nn.Module):
 
     SIGNATURE = "n n -> n n n"
     LAYOUT = "channels-last"
-    INDEX_SETS = ('n',)
-    INPUTS = ('n', 'n')
-    OUTPUTS = ('n', 'n', 'n')
+    INDEX_SETS = ("n",)
+    INPUTS = ("n", "n")
+    OUTPUTS = ("n", "n", "n")
     # Restricted growth strings over the axes, inputs first. Slot order is the checkpoint format.
     BASIS = (
         (0, 0, 0, 0, 0),  # a a -> a a a
@@ -470,7 +470,7 @@ class Equivariant2to3(nn.Module):
     ) -> dict[str, Tensor | float | None]:
         """What one sum over each index set is multiplied by; None for 1, a tensor under a mask."""
         scale: dict[str, Tensor | float | None] = {}
-        for name in ('n',):
+        for name in ("n",):
             if self.normalization == "sum":
                 scale[name] = None
             else:

@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "n n n -> n" --out DIR
 plan:     sha256 68ab790d093dd18cca202c95faaa945aa25cbd39fe5885559275f3f33cdfa45b
-template: sha256 df532cd159be61ce3e4c16ac36fd30432d656604b7a11ade287aa3a5e60b0ef1
-content:  sha256 ed6f51902ad6820a72bab71353be81f8a7c6a12f4a7363450a77971578e54fa2 (with zeros here)
+template: sha256 5aa650e7477122948ff69af014f200044c4103b772dc342a81a343bdf4eb63bc
+content:  sha256 01dc42228c11cdd123f72cfdec076f16108d2fa293b69a65c1db478644490078 (with zeros here)
 """
 
 import torch
@@ -178,9 +178,9 @@ class Equivariant3to1(nn.Module):
 
     SIGNATURE = "n n n -> n"
     LAYOUT = "channels-last"
-    INDEX_SETS = ('n',)
-    INPUTS = ('n', 'n', 'n')
-    OUTPUTS = ('n',)
+    INDEX_SETS = ("n",)
+    INPUTS = ("n", "n", "n")
+    OUTPUTS = ("n",)
     # Restricted growth strings over the axes, inputs first. Slot order is the checkpoint format.
     BASIS = (
         (0, 0, 0, 0),  # a a a -> a
@@ -402,7 +402,7 @@ class Equivariant3to1(nn.Module):
     ) -> dict[str, Tensor | float | None]:
         """What one sum over each index set is multiplied by; None for 1, a tensor under a mask."""
         scale: dict[str, Tensor | float | None] = {}
-        for name in ('n',):
+        for name in ("n",):
             if self.normalization == "sum":
                 scale[name] = None
             else:

@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "n n n -> n n" --out DIR
 plan:     sha256 a0d5f37655bbb2e0165a454bd3f7f129e067a3912d7057ea8e6fcd0c6470c39f
-template: sha256 df532cd159be61ce3e4c16ac36fd30432d656604b7a11ade287aa3a5e60b0ef1
-content:  sha256 fac5215e5def266616826d9b05991255804a5b197ab1fa264af15585700d1889 (with zeros here)
+template: sha256 5aa650e7477122948ff69af014f200044c4103b772dc342a81a343bdf4eb63bc
+content:  sha256 81ddd35ae08188d8aa016f96427457d129133fcf4addce0c1cf854d9ebd9283b (with zeros here)
 """
 
 import torch
@@ -195,9 +195,9 @@ class Equivariant3to2(nn.Module):
 
     SIGNATURE = "n n n -> n n"
     LAYOUT = "channels-last"
-    INDEX_SETS = ('n',)
-    INPUTS = ('n', 'n', 'n')
-    OUTPUTS = ('n', 'n')
+    INDEX_SETS = ("n",)
+    INPUTS = ("n", "n", "n")
+    OUTPUTS = ("n", "n")
     # Restricted growth strings over the axes, inputs first. Slot order is the checkpoint format.
     BASIS = (
         (0, 0, 0, 0, 0),  # a a a -> a a
@@ -466,7 +466,7 @@ class Equivariant3to2(nn.Module):
     ) -> dict[str, Tensor | float | None]:
         """What one sum over each index set is multiplied by; None for 1, a tensor under a mask."""
         scale: dict[str, Tensor | float | None] = {}
-        for name in ('n',):
+        for name in ("n",):
             if self.normalization == "sum":
                 scale[name] = None
             else:

@@ -7,14 +7,14 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "n n n -> n n n" --out DIR
 plan:     sha256 91a7b174066130685c76c3536a0abed687c803b1699baa2e3cc7d604c55f4a89
-template: sha256 df532cd159be61ce3e4c16ac36fd30432d656604b7a11ade287aa3a5e60b0ef1
-content:  sha256 edb038dae724b946fe00d13e9b8f5d9cff9df18d961c856d527784c50bc651cf (with zeros here)
+template: sha256 5aa650e7477122948ff69af014f200044c4103b772dc342a81a343bdf4eb63bc
+content:  sha256 e30db78c8f3d29fabefeb484915693c198aae75d71e78a950c63753540467757 (with zeros here)
 """
 
 import torch
 from torch import Tensor, nn
 
-POSITIONS = ('n', 'n', 'n', 'n', 'n', 'n')  # the index set of every axis, inputs first
+POSITIONS = ("n", "n", "n", "n", "n", "n")  # the index set of every axis, inputs first
 
 # The literals of each level: sources are contractions (for each input axis its block, numbered
 # within its index set; the first axis of each block that remains), targets are broadcasts (for
@@ -365,9 +365,9 @@ class Equivariant3to3(nn.Module):
 
     SIGNATURE = "n n n -> n n n"
     LAYOUT = "channels-last"
-    INDEX_SETS = ('n',)
-    INPUTS = ('n', 'n', 'n')
-    OUTPUTS = ('n', 'n', 'n')
+    INDEX_SETS = ("n",)
+    INPUTS = ("n", "n", "n")
+    OUTPUTS = ("n", "n", "n")
     # Restricted growth strings over the axes, inputs first. Slot order is the checkpoint format.
     BASIS = _set_partitions(POSITIONS)
     BIAS_BASIS = _set_partitions(POSITIONS[3:])
@@ -607,7 +607,7 @@ class Equivariant3to3(nn.Module):
     ) -> dict[str, Tensor | float | None]:
         """What one sum over each index set is multiplied by; None for 1, a tensor under a mask."""
         scale: dict[str, Tensor | float | None] = {}
-        for name in ('n',):
+        for name in ("n",):
             if self.normalization == "sum":
                 scale[name] = None
             else:

@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "n n n n -> n" --out DIR
 plan:     sha256 9cc87d0e0a9d1b6b400fd21340173251df39fb19b2a800395342845ec6962b9c
-template: sha256 df532cd159be61ce3e4c16ac36fd30432d656604b7a11ade287aa3a5e60b0ef1
-content:  sha256 dea6723067dad3b0f6296a71c051241d9afcb179e2b1013d019ee489f56f7c75 (with zeros here)
+template: sha256 5aa650e7477122948ff69af014f200044c4103b772dc342a81a343bdf4eb63bc
+content:  sha256 5c8957aab605987e9e36afd6c4711d536f552d8976dae3c026c385b7749f6b79 (with zeros here)
 """
 
 import torch
@@ -180,9 +180,9 @@ class Equivariant4to1(nn.Module):
 
     SIGNATURE = "n n n n -> n"
     LAYOUT = "channels-last"
-    INDEX_SETS = ('n',)
-    INPUTS = ('n', 'n', 'n', 'n')
-    OUTPUTS = ('n',)
+    INDEX_SETS = ("n",)
+    INPUTS = ("n", "n", "n", "n")
+    OUTPUTS = ("n",)
     # Restricted growth strings over the axes, inputs first. Slot order is the checkpoint format.
     BASIS = (
         (0, 0, 0, 0, 0),  # a a a a -> a
@@ -490,7 +490,7 @@ class Equivariant4to1(nn.Module):
     ) -> dict[str, Tensor | float | None]:
         """What one sum over each index set is multiplied by; None for 1, a tensor under a mask."""
         scale: dict[str, Tensor | float | None] = {}
-        for name in ('n',):
+        for name in ("n",):
             if self.normalization == "sum":
                 scale[name] = None
             else:

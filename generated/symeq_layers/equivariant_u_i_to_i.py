@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "u i -> i" --out DIR
 plan:     sha256 9439db06a6b4bfb85ec2b56da1cb732eafdc1857d122291916cdaf5fc16e4fe4
-template: sha256 df532cd159be61ce3e4c16ac36fd30432d656604b7a11ade287aa3a5e60b0ef1
-content:  sha256 b47f9c78167e18ec8b7430302d2f9a55df719a0760360de36339c9589b8c8a7a (with zeros here)
+template: sha256 5aa650e7477122948ff69af014f200044c4103b772dc342a81a343bdf4eb63bc
+content:  sha256 46d2009eedb350570884cad2d2c96b86f9292b63efcb263e6d03623f00f355ed (with zeros here)
 """
 
 import torch
@@ -166,9 +166,9 @@ class EquivariantUItoI(nn.Module):
 
     SIGNATURE = "u i -> i"
     LAYOUT = "channels-last"
-    INDEX_SETS = ('u', 'i')
-    INPUTS = ('u', 'i')
-    OUTPUTS = ('i',)
+    INDEX_SETS = ("u", "i")
+    INPUTS = ("u", "i")
+    OUTPUTS = ("i",)
     # Restricted growth strings over the axes, inputs first. Slot order is the checkpoint format.
     BASIS = (
         (0, 1, 1),  # a b -> b
@@ -361,7 +361,7 @@ class EquivariantUItoI(nn.Module):
     ) -> dict[str, Tensor | float | None]:
         """What one sum over each index set is multiplied by; None for 1, a tensor under a mask."""
         scale: dict[str, Tensor | float | None] = {}
-        for name in ('u', 'i'):
+        for name in ("u", "i"):
             if self.normalization == "sum":
                 scale[name] = None
             else:

@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "u i -> u" --out DIR
 plan:     sha256 d38b976e6283a61cdadf8b2263ca123fcf5a16cfc235495d467f1b946dd60be4
-template: sha256 df532cd159be61ce3e4c16ac36fd30432d656604b7a11ade287aa3a5e60b0ef1
-content:  sha256 b6937d6ec1d78352a8cb63f3567ccca7e1e3c55cc3d2266eb43d9398ff92a528 (with zeros here)
+template: sha256 5aa650e7477122948ff69af014f200044c4103b772dc342a81a343bdf4eb63bc
+content:  sha256 6e0ded710af031490887aaf5087a4fe4ce76b48e71bb4c23c5884bd4b9cbda40 (with zeros here)
 """
 
 import torch
@@ -166,9 +166,9 @@ class EquivariantUItoU(nn.Module):
 
     SIGNATURE = "u i -> u"
     LAYOUT = "channels-last"
-    INDEX_SETS = ('u', 'i')
-    INPUTS = ('u', 'i')
-    OUTPUTS = ('u',)
+    INDEX_SETS = ("u", "i")
+    INPUTS = ("u", "i")
+    OUTPUTS = ("u",)
     # Restricted growth strings over the axes, inputs first. Slot order is the checkpoint format.
     BASIS = (
         (0, 1, 0),  # a b -> a
@@ -361,7 +361,7 @@ class EquivariantUItoU(nn.Module):
     ) -> dict[str, Tensor | float | None]:
         """What one sum over each index set is multiplied by; None for 1, a tensor under a mask."""
         scale: dict[str, Tensor | float | None] = {}
-        for name in ('u', 'i'):
+        for name in ("u", "i"):
             if self.normalization == "sum":
                 scale[name] = None
             else:

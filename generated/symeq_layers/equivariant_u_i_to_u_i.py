@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "u i -> u i" --out DIR
 plan:     sha256 83c899279aac0fca5ea2ac7dc61deb99eefea1cf718e601673cd50b0a431d213
-template: sha256 df532cd159be61ce3e4c16ac36fd30432d656604b7a11ade287aa3a5e60b0ef1
-content:  sha256 535931677e025b0019b032dd15bdd7c9a30c2b55a94dac04769001ce99edf7ed (with zeros here)
+template: sha256 5aa650e7477122948ff69af014f200044c4103b772dc342a81a343bdf4eb63bc
+content:  sha256 ceac8c272a891303d542dcb2008fd020931d863ccad8c3e56d30b8757114a22b (with zeros here)
 """
 
 import torch
@@ -166,9 +166,9 @@ class EquivariantUItoUI(nn.Module):
 
     SIGNATURE = "u i -> u i"
     LAYOUT = "channels-last"
-    INDEX_SETS = ('u', 'i')
-    INPUTS = ('u', 'i')
-    OUTPUTS = ('u', 'i')
+    INDEX_SETS = ("u", "i")
+    INPUTS = ("u", "i")
+    OUTPUTS = ("u", "i")
     # Restricted growth strings over the axes, inputs first. Slot order is the checkpoint format.
     BASIS = (
         (0, 1, 0, 1),  # a b -> a b
@@ -372,7 +372,7 @@ class EquivariantUItoUI(nn.Module):
     ) -> dict[str, Tensor | float | None]:
         """What one sum over each index set is multiplied by; None for 1, a tensor under a mask."""
         scale: dict[str, Tensor | float | None] = {}
-        for name in ('u', 'i'):
+        for name in ("u", "i"):
             if self.normalization == "sum":
                 scale[name] = None
             else:

@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "n -> " --out DIR
 plan:     sha256 1e2208bf4b5b1cb9810e01c46bb01039319f996d12df7a18e8be317dcecb69bb
-template: sha256 df532cd159be61ce3e4c16ac36fd30432d656604b7a11ade287aa3a5e60b0ef1
-content:  sha256 3e96171e8491f404e6c9d718e7c8a09c9bee8269731f1a47693921af447cdd6f (with zeros here)
+template: sha256 5aa650e7477122948ff69af014f200044c4103b772dc342a81a343bdf4eb63bc
+content:  sha256 a17fa472887582be6f678dbf77951e4b03d5c9552d3e8e61b20e26b5d711801a (with zeros here)
 """
 
 import torch
@@ -166,8 +166,8 @@ class Invariant1(nn.Module):
 
     SIGNATURE = "n -> "
     LAYOUT = "channels-last"
-    INDEX_SETS = ('n',)
-    INPUTS = ('n',)
+    INDEX_SETS = ("n",)
+    INPUTS = ("n",)
     OUTPUTS = ()
     # Restricted growth strings over the axes, inputs first. Slot order is the checkpoint format.
     BASIS = (
@@ -354,7 +354,7 @@ class Invariant1(nn.Module):
     ) -> dict[str, Tensor | float | None]:
         """What one sum over each index set is multiplied by; None for 1, a tensor under a mask."""
         scale: dict[str, Tensor | float | None] = {}
-        for name in ('n',):
+        for name in ("n",):
             if self.normalization == "sum":
                 scale[name] = None
             else:

@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "n n -> " --out DIR
 plan:     sha256 38eab1d4a97238fe3dab8b7f0faa500996e693b078185ec6a09aed8e0d3dea82
-template: sha256 df532cd159be61ce3e4c16ac36fd30432d656604b7a11ade287aa3a5e60b0ef1
-content:  sha256 928a00d4d6ce66bd8ac9a138090c372b8816bf75d7a05af9707b5369e8f70f27 (with zeros here)
+template: sha256 5aa650e7477122948ff69af014f200044c4103b772dc342a81a343bdf4eb63bc
+content:  sha256 a74fea4b61a9087e970c29bfccd9e39d760e58af50d88610bc8ea246d29e7618 (with zeros here)
 """
 
 import torch
@@ -178,8 +178,8 @@ class Invariant2(nn.Module):
 
     SIGNATURE = "n n -> "
     LAYOUT = "channels-last"
-    INDEX_SETS = ('n',)
-    INPUTS = ('n', 'n')
+    INDEX_SETS = ("n",)
+    INPUTS = ("n", "n")
     OUTPUTS = ()
     # Restricted growth strings over the axes, inputs first. Slot order is the checkpoint format.
     BASIS = (
@@ -368,7 +368,7 @@ class Invariant2(nn.Module):
     ) -> dict[str, Tensor | float | None]:
         """What one sum over each index set is multiplied by; None for 1, a tensor under a mask."""
         scale: dict[str, Tensor | float | None] = {}
-        for name in ('n',):
+        for name in ("n",):
             if self.normalization == "sum":
                 scale[name] = None
             else:

@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "n n n -> " --out DIR
 plan:     sha256 aff6999be19a01359e56be7bb2c0422680258d90235081e1bf057d769d680557
-template: sha256 df532cd159be61ce3e4c16ac36fd30432d656604b7a11ade287aa3a5e60b0ef1
-content:  sha256 80ae3121a08d25ce2202fc461351bf6d2434d407029c61f1e98428e3de6a0a75 (with zeros here)
+template: sha256 5aa650e7477122948ff69af014f200044c4103b772dc342a81a343bdf4eb63bc
+content:  sha256 53d2001d98bdab39281ad6edba5ac82a62ff085446723dd1b456b445a9f28eae (with zeros here)
 """
 
 import torch
@@ -178,8 +178,8 @@ class Invariant3(nn.Module):
 
     SIGNATURE = "n n n -> "
     LAYOUT = "channels-last"
-    INDEX_SETS = ('n',)
-    INPUTS = ('n', 'n', 'n')
+    INDEX_SETS = ("n",)
+    INPUTS = ("n", "n", "n")
     OUTPUTS = ()
     # Restricted growth strings over the axes, inputs first. Slot order is the checkpoint format.
     BASIS = (
@@ -374,7 +374,7 @@ class Invariant3(nn.Module):
     ) -> dict[str, Tensor | float | None]:
         """What one sum over each index set is multiplied by; None for 1, a tensor under a mask."""
         scale: dict[str, Tensor | float | None] = {}
-        for name in ('n',):
+        for name in ("n",):
             if self.normalization == "sum":
                 scale[name] = None
             else:

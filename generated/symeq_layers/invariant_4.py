@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "n n n n -> " --out DIR
 plan:     sha256 47b372015ceda476e81101f03d87cec0126812f99f2aff00099c95200213023b
-template: sha256 df532cd159be61ce3e4c16ac36fd30432d656604b7a11ade287aa3a5e60b0ef1
-content:  sha256 359250c9f98499d62d8b3e3bc2e69b67d8e8da44b0be698fab4263edd1108392 (with zeros here)
+template: sha256 5aa650e7477122948ff69af014f200044c4103b772dc342a81a343bdf4eb63bc
+content:  sha256 1097b1396c1790004f3a1140f17b6c90097f4d32ed058c1c5847f1d06321fcbb (with zeros here)
 """
 
 import torch
@@ -178,8 +178,8 @@ class Invariant4(nn.Module):
 
     SIGNATURE = "n n n n -> "
     LAYOUT = "channels-last"
-    INDEX_SETS = ('n',)
-    INPUTS = ('n', 'n', 'n', 'n')
+    INDEX_SETS = ("n",)
+    INPUTS = ("n", "n", "n", "n")
     OUTPUTS = ()
     # Restricted growth strings over the axes, inputs first. Slot order is the checkpoint format.
     BASIS = (
@@ -397,7 +397,7 @@ class Invariant4(nn.Module):
     ) -> dict[str, Tensor | float | None]:
         """What one sum over each index set is multiplied by; None for 1, a tensor under a mask."""
         scale: dict[str, Tensor | float | None] = {}
-        for name in ('n',):
+        for name in ("n",):
             if self.normalization == "sum":
                 scale[name] = None
             else:

@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "n n n n n -> " --out DIR
 plan:     sha256 c70e42d2be000f7df31af90c3391f8e8f2643d4393fd4605c21e2a15c68afc16
-template: sha256 df532cd159be61ce3e4c16ac36fd30432d656604b7a11ade287aa3a5e60b0ef1
-content:  sha256 542aea9774c5182a27a205f79caf0a90d0e90db77a958420acb39851f877c077 (with zeros here)
+template: sha256 5aa650e7477122948ff69af014f200044c4103b772dc342a81a343bdf4eb63bc
+content:  sha256 64da294cb8bd652836d2247476c91313e9668447cdbc20736b2d61f1483efc9c (with zeros here)
 """
 
 import torch
@@ -179,8 +179,8 @@ class Invariant5(nn.Module):
 
     SIGNATURE = "n n n n n -> "
     LAYOUT = "channels-last"
-    INDEX_SETS = ('n',)
-    INPUTS = ('n', 'n', 'n', 'n', 'n')
+    INDEX_SETS = ("n",)
+    INPUTS = ("n", "n", "n", "n", "n")
     OUTPUTS = ()
     # Restricted growth strings over the axes, inputs first. Slot order is the checkpoint format.
     BASIS = (
@@ -484,7 +484,7 @@ class Invariant5(nn.Module):
     ) -> dict[str, Tensor | float | None]:
         """What one sum over each index set is multiplied by; None for 1, a tensor under a mask."""
         scale: dict[str, Tensor | float | None] = {}
-        for name in ('n',):
+        for name in ("n",):
             if self.normalization == "sum":
                 scale[name] = None
             else:

@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "u i -> " --out DIR
 plan:     sha256 4db696f7502476c024df5b4f5df9b86fcfc27cc4971a3155fbb9067bc81bb96c
-template: sha256 df532cd159be61ce3e4c16ac36fd30432d656604b7a11ade287aa3a5e60b0ef1
-content:  sha256 3d3991bf4fb3cd79d7d8291c1ed242357a445b87ed775a471379c6895d7c0394 (with zeros here)
+template: sha256 5aa650e7477122948ff69af014f200044c4103b772dc342a81a343bdf4eb63bc
+content:  sha256 d339902cf342238e2ad552906acd2475e2ad806ac0dc93b352bd386fdba4a7ae (with zeros here)
 """
 
 import torch
@@ -166,8 +166,8 @@ class InvariantUI(nn.Module):
 
     SIGNATURE = "u i -> "
     LAYOUT = "channels-last"
-    INDEX_SETS = ('u', 'i')
-    INPUTS = ('u', 'i')
+    INDEX_SETS = ("u", "i")
+    INPUTS = ("u", "i")
     OUTPUTS = ()
     # Restricted growth strings over the axes, inputs first. Slot order is the checkpoint format.
     BASIS = (
@@ -354,7 +354,7 @@ class InvariantUI(nn.Module):
     ) -> dict[str, Tensor | float | None]:
         """What one sum over each index set is multiplied by; None for 1, a tensor under a mask."""
         scale: dict[str, Tensor | float | None] = {}
-        for name in ('u', 'i'):
+        for name in ("u", "i"):
             if self.normalization == "sum":
                 scale[name] = None
             else:

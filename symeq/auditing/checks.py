@@ -10,12 +10,13 @@ from typing import Any, TypeAlias
 import torch
 from torch import Tensor, nn
 
-from symeq.auditing import exporting, operators, parameters, values
+from symeq.auditing import exporting, operators, padding, parameters, values
+from symeq.auditing.guess import Fit, fits
 from symeq.auditing.layout import BATCH, AxisOrder
-from symeq.auditing.load import Arguments, Target, load, target_of
+from symeq.auditing.load import Arguments, Target, leaving_no_trace, load, target_of
 from symeq.auditing.report import AuditReport, Finding
-from symeq.auditing.study import Study, ladder, off, sizes_in_words
-from symeq.auditing.subject import MASK_FORMS, CallFailed, Fit, Subject, convention_of, fits
+from symeq.auditing.study import Study, ladder, off
+from symeq.auditing.subject import MASK_FORMS, CallFailed, Sizes, Subject, convention_of, sizes_in_words
 from symeq.auditing.watch import Watch, watched
 from symeq.auditing.weights import Weights, attributes, cast, leaves
 from symeq.combinatorics.partitions import count
@@ -108,21 +109,22 @@ def audit(
     tell = progress or (lambda what, done, total: None)
 
     def work() -> AuditReport:
-        with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of the audited code, and of torch about it
-            torch.manual_seed(seed)
-            torch.set_num_threads(1)  # thousands of small calls, on which threads would only wait
-            found = load(target, watch) if isinstance(target, str) else target
-            made = target_of(name, found, init, watch)
-            study, fit, order = _prepare(made, wanted, given, call, masks, watch, seed)
-            findings = (order, *_findings(study, fit, export, tell))
+        torch.set_num_threads(1)  # thousands of small calls, on which threads would only wait
+        found = load(target, watch) if isinstance(target, str) else target
+        made = target_of(name, found, init, watch)
+        study, fit, order = _prepare(made, wanted, given, call, masks, watch, seed)
+        findings = (order, *_findings(study, fit, export, tell))
         return AuditReport(made.name, str(wanted), str(fit.order), given is None, seed, findings, ignored)
 
+    # What is changed is restored out here, as a thread that hangs never gets there.
     threads = torch.get_num_threads()
-    try:
-        report = watched(watch, work)
-    finally:
-        torch.set_num_threads(threads)
+    with leaving_no_trace(), torch.random.fork_rng(devices=[]), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of the audited code, and of torch about it
+        torch.manual_seed(seed)
+        try:
+            report = watched(watch, work)
+        finally:
+            torch.set_num_threads(threads)
     tell("done", len(FINDINGS), len(FINDINGS))
     return report
 
@@ -168,6 +170,10 @@ def _prepare(
     best = max(range(len(found)), key=lambda at: (BATCH in found[at].order.inputs, scores[at], -at))
     fit = found[best]
     subject = subject_of(fit)
+    if fit.convention.mask_needed and not bool(subject(_ones(subject, fit.sizes[0]), fit.sizes[0]).any()):
+        # Nothing comes out where all nodes are real: the mask must be True for padding.
+        inverted = not fit.convention.mask_inverted
+        subject.convention = replace(fit.convention, mask_inverted=inverted)
     study = Study(target, signature, subject, _weights(subject, fit, signature, target), seed)
     return study, fit, _layout(given, found, scores, best)
 
@@ -206,18 +212,21 @@ def _weights(subject: Subject, fit: Fit, signature: Signature, target: Target) -
             if parameter.is_floating_point():
                 found[id(parameter)] = (name, parameter)
     sizes = fit.sizes[0]
-    x = torch.ones(1, *subject.shape_in(sizes), subject.shape.in_channels, dtype=subject.dtype)
-    reached = {id(leaf) for leaf in leaves(subject(x, sizes))}
+    reached = {id(leaf) for leaf in leaves(subject(_ones(subject, sizes), sizes))}
     torch.manual_seed(subject.seed + 1)
     twin = dict(attributes(target.build())) if target.renewable else {}
     for name, tensor in attributes(function):
-        if not tensor.is_floating_point() or not tensor.is_leaf:
+        if not tensor.is_floating_point():
             continue
         other = twin.get(name)
         drawn = other is not None and not torch.equal(other.detach().to(tensor.dtype), tensor.detach())
         if id(tensor) in reached or drawn:
             found.setdefault(id(tensor), (name, tensor))
     return Weights(tuple(name for name, _ in found.values()), tuple(tensor for _, tensor in found.values()))
+
+
+def _ones(subject: Subject, sizes: Sizes) -> Tensor:
+    return torch.ones(1, *subject.shape_in(sizes), subject.shape.in_channels, dtype=subject.dtype)
 
 
 def _score(subject: Subject, signature: Signature, fit: Fit, seed: int) -> tuple[bool, int]:
@@ -265,7 +274,7 @@ def _masked(study: Study) -> tuple[Subject | None, Finding | None]:
             else:
                 failures.append(f"{form}: with all nodes real it gives other values than without a mask")
     for candidate in candidates:
-        if all(found.verdict != "fault" for found in values.padding(study, candidate)):
+        if all(found.verdict != "fault" for found in padding.padding(study, candidate)):
             return candidate, None
     if candidates:
         return candidates[0], None
@@ -329,4 +338,4 @@ def _findings(study: Study, fit: Fit, export: bool, tell: Progress) -> Iterator[
 
 def _padding(study: Study) -> list[Finding]:
     masked, complaint = _masked(study)
-    return [complaint] if complaint is not None else values.padding(study, masked)
+    return [complaint] if complaint is not None else padding.padding(study, masked)

@@ -8,7 +8,6 @@ from __future__ import annotations
 import ast
 import copy
 import importlib
-import importlib.util
 import inspect
 import itertools
 import re
@@ -33,6 +32,7 @@ IN_CHANNELS, OUT_CHANNELS = 2, 3  # different, so that they cannot be mixed up
 _IN_WORDS = {"in", "input", "inputs", "inp", "cin", "din", "nin", "fin", "source", "src"}
 _OUT_WORDS = {"out", "output", "outputs", "cout", "dout", "nout", "fout", "target", "tgt"}
 _numbers = itertools.count()
+_audited: set[str] = set()  # top-level modules that audits have imported
 
 
 @dataclass(frozen=True)
@@ -96,25 +96,22 @@ def _no_such_name(owner: Any, part: str, module: str) -> str:
 
 
 def _from_name(text: str, name: str) -> ModuleType:
-    with _importing(Path.cwd()):
-        try:
-            if not all(part.isidentifier() for part in name.split(".")):
-                raise AuditError(
-                    text, f"{name!r} is no module name", "A file is named by its path, with .py."
-                )
-            return importlib.import_module(name)
-        except ModuleNotFoundError as error:
-            if error.name is not None and (name == error.name or name.startswith(f"{error.name}.")):
-                raise AuditError(
-                    text,
-                    f"there is no module {error.name!r}",
-                    "Install it, run from its folder, or give the path of the file.",
-                ) from None
-            raise _import_raised(text, name, error) from error
-        except (AuditError, KeyboardInterrupt):
-            raise
-        except BaseException as error:  # SystemExit, too
-            raise _import_raised(text, name, error) from error
+    if not all(part.isidentifier() for part in name.split(".")):
+        raise AuditError(text, f"{name!r} is no module name", "A file is named by its path, with .py.")
+    try:
+        return _imported(name, Path.cwd())
+    except ModuleNotFoundError as error:
+        if error.name is not None and (name == error.name or name.startswith(f"{error.name}.")):
+            raise AuditError(
+                text,
+                f"there is no module {error.name!r}",
+                "Install it, run from its folder, or give the path of the file.",
+            ) from None
+        raise _import_raised(text, name, error) from error
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # SystemExit, too
+        raise _import_raised(text, name, error) from error
 
 
 def _import_raised(text: str, what: object, error: BaseException) -> AuditError:
@@ -130,39 +127,49 @@ def _from_file(text: str, path: Path) -> ModuleType:
     root, name = path.parent, path.stem
     while (root / "__init__.py").exists():  # a file of a package may import its neighbours by dots
         root, name = root.parent, f"{root.name}.{name}"
-    if "." in name and all(part.isidentifier() for part in name.split(".")):
-        with _importing(root):
-            try:
-                return importlib.import_module(name.removesuffix(".__init__"))
-            except BaseException as error:
-                raise _import_raised(text, path, error) from error
-    spec = importlib.util.spec_from_file_location(f"_symeq_audited_{next(_numbers)}", path)
-    if spec is None or spec.loader is None:
-        raise AuditError(text, f"{path} is no Python file", "Give the path of a .py file.")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[module.__name__] = module  # dataclasses, pickle and torch.export look there
-    with _importing(path.parent):
-        try:
-            spec.loader.exec_module(module)
-        except BaseException as error:
-            del sys.modules[module.__name__]
-            raise _import_raised(text, path, error) from error
-    return module
+    try:
+        if "." in name and all(part.isidentifier() for part in name.split(".")):
+            return _imported(name.removesuffix(".__init__"), root)
+        _search(path.parent)
+        module = ModuleType(f"_symeq_audited_{next(_numbers)}")
+        module.__file__ = str(path)
+        sys.modules[module.__name__] = module  # dataclasses, pickle and torch.export look there
+        exec(compile(path.read_bytes(), str(path), "exec", dont_inherit=True), module.__dict__)
+        return module
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
+        raise _import_raised(text, path, error) from error
+
+
+def _imported(name: str, folder: Path) -> ModuleType:
+    """The module, anew if an earlier audit has imported it: its file may be another one by now."""
+    top = name.partition(".")[0]
+    if top in _audited:
+        for loaded in [loaded for loaded in sys.modules if loaded.partition(".")[0] == top]:
+            del sys.modules[loaded]
+    elif top not in sys.modules:
+        _audited.add(top)
+    _search(folder)
+    return importlib.import_module(name)
+
+
+def _search(folder: Path) -> None:
+    """Looks for modules in the folder, as ``python FILE`` does; ``leaving_no_trace`` undoes it."""
+    sys.path.insert(0, str(folder))
+    importlib.invalidate_caches()
 
 
 @contextmanager
-def _importing(folder: Path) -> Iterator[None]:
-    """The folder on ``sys.path``, as for ``python FILE``, and no bytecode written."""
-    before, entry = sys.dont_write_bytecode, str(folder)
+def leaving_no_trace() -> Iterator[None]:
+    """Around an audit: the search path is restored, and no bytecode is written beside the code."""
+    before, path = sys.dont_write_bytecode, list(sys.path)
     sys.dont_write_bytecode = True
-    sys.path.insert(0, entry)
-    importlib.invalidate_caches()
     try:
         yield
     finally:
         sys.dont_write_bytecode = before
-        if entry in sys.path:
-            sys.path.remove(entry)
+        sys.path[:] = path
 
 
 # ---------------------------------------------------------------- arguments written as text
@@ -266,6 +273,8 @@ def _is_factory(function: Any) -> bool:
     except (TypeError, ValueError):
         return False
     named = [parameter.name for parameter in parameters]
+    if named and named[0].lower() in ("x", "inp", "input", "inputs"):
+        return False
     return not named or (any(map(_is_in, named)) and any(map(_is_out, named)) and _is_in(named[0]))
 
 
@@ -284,10 +293,13 @@ def _is_out(name: str) -> bool:
 def _instance(name: str, module: nn.Module) -> Target:
     def build() -> nn.Module:
         try:
-            own = copy.deepcopy(module)
-        except Exception:  # a tensor that is no leaf, a handle, ...: work on the instance itself
-            own = module
-        return own.eval()
+            return copy.deepcopy(module).cpu().eval()
+        except Exception as error:  # a tensor that is no leaf, a handle, ...
+            raise AuditError(
+                name,
+                f"copying it raised {in_one_line(error)}",
+                "Give its class, or a function that makes it.",
+            ) from error
 
     numbers = {key: value for key, value in vars(module).items() if type(value) is int}
     ins = [value for key, value in numbers.items() if _is_in(key)]

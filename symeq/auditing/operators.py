@@ -13,8 +13,8 @@ import torch
 from symeq.auditing.exact import Array, Span, distinct, primitive, rank
 from symeq.auditing.maps import Family, Reader, Row, Table, stack_rows
 from symeq.auditing.report import Finding, Verdict
-from symeq.auditing.study import Study, listed, sizes_in_words
-from symeq.auditing.subject import CallFailed, Sizes
+from symeq.auditing.study import Study, listed
+from symeq.auditing.subject import Sizes, sizes_in_words
 from symeq.bases.derive import convert_weights, derive
 from symeq.combinatorics.diagrams import PartitionDiagram
 from symeq.combinatorics.partitions import unrank
@@ -438,6 +438,3 @@ def bias(study: Study, spans: Spans) -> Finding:
         lines.append("the constant one is there, as in most linear layers")
     data["missing"] = [list(unrank(slot, signature.positions)) for slot in missing]
     return Finding("bias", "fault" if constant in missing else "caution", scope, "\n".join(lines), data)
-
-
-__all__ = ["CallFailed", "Spans", "bias", "operators"]

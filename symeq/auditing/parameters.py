@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -98,7 +98,7 @@ def unseen(study: Study) -> Finding:
             )
         elif id(leaf) in lasting:
             found[f"shape {tuple(leaf.shape)}"] = (
-                f"a tensor of shape {tuple(leaf.shape)} that requires a gradient lies outside the module"
+                f"a tensor of shape {tuple(leaf.shape)} to which gradients flow is not in parameters()"
             )
         else:
             found[f"made {tuple(leaf.shape)}"] = (
@@ -255,6 +255,3 @@ def _left_on_cpu(study: Study, used: set[str]) -> Iterator[str]:
     except Exception:
         return
     yield from (name for name, tensor in attributes(made) if name in used and tensor.device.type != "meta")
-
-
-Check = Callable[[Study], Finding]

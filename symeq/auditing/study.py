@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from symeq.auditing.load import Target
-from symeq.auditing.subject import Sizes, Subject, sizes_in_words
+from symeq.auditing.subject import Sizes, Subject
 from symeq.auditing.weights import Weights
 from symeq.signature import Signature
 
@@ -139,16 +139,3 @@ def listed(numbers: Sequence[object], most: int = 8) -> str:
     """Some of them as text, and how many more."""
     shown = ", ".join(map(str, numbers[:most]))
     return shown + (f" and {len(numbers) - most} more" if len(numbers) > most else "")
-
-
-__all__ = [
-    "SLACK",
-    "Study",
-    "exactness",
-    "integers",
-    "ladder",
-    "listed",
-    "off",
-    "several_in_words",
-    "sizes_in_words",
-]

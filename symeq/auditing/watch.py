@@ -36,12 +36,12 @@ class Watch:
         doing = self._doing
         if doing is None or time.monotonic() - doing[1] <= self.limit:
             return None
-        return AuditError(
-            self.target,
-            f"{doing[0]} takes longer than {self.limit:g} s",
-            "Code that runs on import belongs under `if __name__ == '__main__':`; a higher time limit "
-            "allows slow code.",
-        )
+        remedy = "A higher time limit allows slow code."
+        if doing[0].startswith("importing"):
+            remedy = (
+                f"Code that should not run on import belongs under `if __name__ == '__main__':`. {remedy}"
+            )
+        return AuditError(self.target, f"{doing[0]} takes longer than {self.limit:g} s", remedy)
 
 
 def watched(watch: Watch, work: Callable[[], T]) -> T:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -23,7 +24,11 @@ Sample = Annotated[
 ]
 Jobs = Annotated[
     str | None,
-    typer.Option("--jobs", metavar="N", help="Processes of the self-test.", show_default="1"),
+    typer.Option(
+        "--jobs",
+        metavar="N",
+        help="Processes of --self-test, by default 1, or of --orders, by default one for each processor.",
+    ),
 ]
 
 
@@ -33,7 +38,7 @@ def self_test(
     """Runs the self-test if it is wanted; whether it was. Exit code 1 where a fault is not caught."""
     if not wanted:
         if sample is not None or jobs is not None:
-            raise CallError("--sample and --jobs belong to --self-test.")
+            raise CallError("--sample belongs to --self-test, --jobs to --self-test or --orders.")
         return False
     signatures = [signature_of(words)] if words else None
     numbers = {"--sample": sample, "--jobs": jobs}
@@ -43,7 +48,7 @@ def self_test(
 
     with working("self-test") as progress:
         report = run_self_test(
-            verify,
+            partial(verify, until_failure=True),
             signatures,
             sample=chosen.get("--sample"),
             progress=progress,

@@ -12,9 +12,10 @@ import json
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from math import comb, prod
 
 from symeq.combinatorics.diagrams import PartitionDiagram
-from symeq.combinatorics.partitions import count, restricted_growth_strings
+from symeq.combinatorics.partitions import bell, count, restricted_growth_strings
 from symeq.emit.names import class_name, module_name
 from symeq.plans.ir import AxisMap, Broadcast, Contract, Permutation, Plan, axis_sets
 from symeq.signature import EmitOptions, Signature
@@ -192,9 +193,6 @@ def _reaching(signature: Signature) -> int:
     Those with every output position in a block of its own: per index set with k inputs and k'
     outputs, choose which inputs join one of the k' outputs, and partition the rest.
     """
-    from math import comb, prod
-
-    from symeq.combinatorics.partitions import bell
 
     def per_set(k: int, order_out: int) -> int:
         return sum(comb(k, j) * order_out**j * bell(k - j) for j in range(k + 1))

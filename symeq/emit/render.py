@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -32,7 +33,7 @@ def _environment() -> jinja2.Environment:
     package = Path(__file__).resolve().parent.parent
     # In the wheel the templates lie inside the package, in a checkout beside it.
     folder = next(path for path in (package / "templates", package.parent / "templates") if path.is_dir())
-    return jinja2.Environment(
+    environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(folder),
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
@@ -40,6 +41,17 @@ def _environment() -> jinja2.Environment:
         keep_trailing_newline=True,
         autoescape=False,  # the text is Python, not HTML
     )
+    environment.filters["quoted"] = quoted
+    return environment
+
+
+def quoted(names: Sequence[str]) -> str:
+    """A tuple of names as it stands in code.
+
+    >>> print(quoted(("u", "i")), quoted(("n",)), quoted(()))
+    ("u", "i") ("n",) ()
+    """
+    return f"({', '.join(map(json.dumps, names))}{',' if len(names) == 1 else ''})"
 
 
 @cache

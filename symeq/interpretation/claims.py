@@ -12,7 +12,7 @@ from symeq.interpretation import forms, values
 from symeq.interpretation.forms import Form, Skeleton, Unproved
 from symeq.interpretation.interpreter import interpret
 from symeq.interpretation.meaning import Meaning
-from symeq.interpretation.operations import Opaque
+from symeq.interpretation.operands import Opaque
 from symeq.interpretation.tracing import CHANNELS, Program, exported, with_backward
 from symeq.interpretation.values import Atom, Dim, Setting, Value, batch_symbol, number_atom
 from symeq.signature import Layout
@@ -104,7 +104,7 @@ def _input(role: tuple[str, Any], setting: Setting, layout: Layout) -> Any:
         ]
         form: Form = {Skeleton(pattern=(0,), masked=frozenset({0})): forms.ONE}
         nodes: Dim = (Atom("index", which, (1, (which,))),)
-        return Value(setting, (*batch, nodes), values.array([form], ()), boolean=True)
+        return Value(setting, (*batch, nodes), values.array([form], ()))
     side = "inputs" if kind == "x" else "outputs"
     order = signature.order_in if kind == "x" else signature.order_out
     pattern = tuple(range(order)) * 2

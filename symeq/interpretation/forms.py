@@ -32,6 +32,7 @@ Pattern: TypeAlias = "tuple[int, ...]"
 Mask: TypeAlias = "frozenset[int]"
 
 ONE: Combination = {(None, ()): 1}
+MOST = 64  # larger exponents of numbers and sizes are refused
 
 
 class Unproved(Exception):  # noqa: N818  # no fault of the program's user: what the interpreter cannot follow
@@ -166,6 +167,8 @@ def power(value: Polynomial, exponent: Fraction) -> Polynomial:
     """
     if exponent == 0:
         return {(): 1}
+    if abs(exponent) > MOST:
+        raise Unproved(f"the power {exponent} of {shown(value)}")
     if exponent.denominator == 1 and exponent > 0 and len(value) != 1:
         result: Polynomial = {(): 1}
         for _ in range(int(exponent)):

@@ -10,38 +10,45 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import sympy
 import torch
-from torch import fx
+from torch import Tensor, fx
 
+from symeq.interpretation import values
+from symeq.interpretation.dtypes import refuse_rounding
 from symeq.interpretation.forms import Unproved
-from symeq.interpretation.operations import (
-    MAYBE_VIEWS,
-    NATURAL,
-    PIECES,
-    SCALARS,
-    VIEWS,
-    Context,
-    Opaque,
-    View,
-    pieces,
-    polynomial,
-)
+from symeq.interpretation.operands import Context, Opaque, lifted, polynomial
+from symeq.interpretation.operations import MAYBE_VIEWS, NATURAL
+from symeq.interpretation.scalars import SCALARS
 from symeq.interpretation.sizes import Symbols
-from symeq.interpretation.values import Setting, Value
+from symeq.interpretation.values import Setting, Value, size_text
+from symeq.interpretation.views import PIECES, VIEWS, View, pieces
 
 _IGNORED = ("_assert_tensor_metadata",)
 _CHECKS = ("_assert_scalar", "_assert_async", "sym_constrain_range", "sym_constrain_range_for_size")
+_EMPTY = ("empty", "empty_like", "empty_strided", "empty_permuted", "new_empty", "new_empty_strided")
+_FROM_NUMBERS = ("arange", "tensor", "scalar_tensor")
 
 
 @dataclass
 class _Cell:
+    """Memory; ``given``: it belongs to the caller or the layer and must not be written to."""
+
     value: Value | None
+    boolean: bool
+    given: bool = False
     linked: list[_Cell] = field(default_factory=list)
     stale: bool = False
+
+    def link(self, other: _Cell) -> None:
+        """Note that the two, and what they are linked to, may be one."""
+        for one in (self, *self.linked):
+            for two in (other, *other.linked):
+                one.linked.append(two)
+                two.linked.append(one)
 
 
 @dataclass(frozen=True)
@@ -59,9 +66,11 @@ class _Tensor:
         value = self.cell.value
         for view in self.path:
             value = view.see(value)
-        return value
+        return replace(value, boolean=self.cell.boolean)
 
     def write(self, new: Value) -> None:
+        if any(cell.given for cell in (self.cell, *self.cell.linked)):
+            raise Unproved("an input, a parameter or a constant of the program that is written to")
         if self.cell.value is None and self.path:
             raise Unproved("a part of memory that was not written to as a whole")
         levels = [self.cell.value]
@@ -100,7 +109,7 @@ def interpret(
     for node in graph.nodes:
         if node.op == "placeholder":
             known = inputs[node.name]
-            environment[node] = _Tensor(_Cell(known)) if isinstance(known, Value) else known
+            environment[node] = _given(node, known, symbols) if isinstance(known, Value) else known
         elif node.op == "get_attr":
             environment[node] = constants(str(node.target))
         elif node.op == "output":
@@ -112,10 +121,7 @@ def interpret(
                 environment[node] = _run(node, environment, setting, symbols)
             except Unproved as found:
                 raise Unproved(f"{found} [{_place(node, source)}]") from None
-            except RecursionError:
-                raise
-            except (TypeError, ValueError, IndexError, KeyError, AttributeError) as error:
-                # A call that the table does not take: nothing is known of it.
+            except Exception as error:  # a call that the table does not take: nothing is known of it
                 raise Unproved(
                     f"{_name(node)} called in a way that is not known ({type(error).__name__}: {error}) "
                     f"[{_place(node, source)}]"
@@ -146,6 +152,17 @@ def _place(node: fx.Node, source: str | None) -> str:
     return f"{name}, {file if file != source else 'line'}{':' if file != source else ' '}{line} in {function}"
 
 
+def _given(node: fx.Node, value: Value, symbols: Symbols) -> _Tensor:
+    """An input of the program, whose traced shape must be that of the value."""
+    traced = node.meta["val"]
+    shape = tuple(map(symbols.size, traced.shape))
+    if value.shape != shape:
+        raise Unproved(
+            f"{node.name} has shape {tuple(traced.shape)}, expected {', '.join(map(size_text, value.shape))}"
+        )
+    return _Tensor(_Cell(value, traced.dtype == torch.bool, given=True))
+
+
 def _run(node: fx.Node, environment: Mapping[fx.Node, Any], setting: Setting, symbols: Symbols) -> Any:
     args: Any = fx.node.map_arg(node.args, lambda n: environment[n])
     kwargs: Any = fx.node.map_arg(node.kwargs, lambda n: environment[n])
@@ -163,75 +180,88 @@ def _run(node: fx.Node, environment: Mapping[fx.Node, Any], setting: Setting, sy
         return None
     if name in _CHECKS:
         raise Unproved(f"a condition that the program puts on its sizes or values ({name})")
-    if name in ("sym_size", "sym_numel", "sym_stride"):
+    if name == "sym_stride":
+        return Opaque("how a tensor lies in memory")
+    if name in ("sym_size", "sym_numel"):
         made = node.meta["val"]
         return polynomial(made) if isinstance(made, int) else symbols.number(made.node.expr)
-    if not _tensors(args, kwargs) and name in NATURAL and _constants(args, kwargs):
-        return _computed(target, args, kwargs, node)
-    if name in ("arange", "tensor", "scalar_tensor") and not _symbolic(node):
-        return target(*args, **{**kwargs, "device": "cpu"} if "device" in kwargs else kwargs)
-    if _constants(args, kwargs) and not _tensors(args, kwargs) and not _symbolic(node):
-        return _computed(target, args, kwargs, node)
+    if "out" in kwargs or (name, target._overloadname) == ("view", "dtype"):
+        raise Unproved(f"the operation {name}.{target._overloadname}")
+    if name in _EMPTY:
+        return _Tensor(_Cell(None, node.meta["val"].dtype == torch.bool))
+    if _constant(args, kwargs, name in _FROM_NUMBERS) and not _symbolic(node):
+        if _in_place(name) and name != "detach_":
+            raise Unproved("a constant of the program that is written to")
+        if torch.Tag.nondeterministic_seeded in target.tags:
+            raise Unproved(f"the operation {name}, which draws random numbers")
+        return _computed(target, args, kwargs)
     return _on_values(node, name, args, kwargs, setting, symbols)
 
 
 def _on_values(node: fx.Node, name: str, args: Any, kwargs: Any, setting: Setting, symbols: Symbols) -> Any:
-    made = node.meta.get("val")
-    several = made if isinstance(made, list | tuple) else [made]
-    shapes = tuple(
-        tuple(symbols.size(size) for size in one.shape) for one in several if isinstance(one, torch.Tensor)
-    )
+    traced = node.meta.get("val")
+    made: list[Any] = list(traced) if isinstance(traced, list | tuple) else [traced]
+    if not made or not all(isinstance(one, Tensor) for one in made):
+        raise Unproved(f"the operation {name}")
+    shapes = tuple(tuple(map(symbols.size, one.shape)) for one in made)
+    context = Context(setting, shapes, made[0].dtype)
+    given = [arg.meta["val"] for arg in node.all_input_nodes if isinstance(arg.meta.get("val"), Tensor)]
     first: Any = args[0] if args else None
-    floating = _is_floating(node.args[0] if node.args else None)
-    context = Context(setting, shapes, floating)
-    if name in VIEWS and isinstance(first, _Tensor):
-        view = VIEWS[name](context, first.read(), *_values(args[1:]), **_values(kwargs))
-        return _Tensor(first.cell, (*first.path, view))
-    if name in PIECES and isinstance(first, _Tensor):
-        rest = [*args[1:], *kwargs.values()]
-        views = pieces(context, name, first.read(), rest)
-        return [_Tensor(first.cell, (*first.path, view)) for view in views]
+    rest, options = _values(args[1:]), _values(kwargs)
+    boolean = made[0].dtype == torch.bool
+
+    def checked(value: Value) -> Value:
+        if value.shape != context.shape:
+            raise Unproved(f"{name} gives {value}, which has not the shape {tuple(made[0].shape)}")
+        refuse_rounding(name, given, made[0], value)
+        return value
+
+    if name in VIEWS or name in PIECES or name == "detach_":
+        if not isinstance(first, _Tensor):
+            first = _Tensor(_Cell(lifted(setting, first), first.dtype == torch.bool, given=True))
+        value = first.read()
+        if name in PIECES:
+            views = pieces(context, name, value, [*rest, *options.values()])
+        else:
+            views = [VIEWS[name.removesuffix("_")](context, value, *rest, **options)]
+        for view, shape in zip(views, shapes, strict=True):
+            if view.see(value).shape != shape:
+                raise Unproved(f"{name} of {value}, which has not the shape {shape}")
+        seen = [_Tensor(first.cell, (*first.path, view)) for view in views]
+        return seen if name in PIECES else seen[0]
     if name in MAYBE_VIEWS:
-        cell = _Cell(MAYBE_VIEWS[name](context, *_values(args), **_values(kwargs)))
-        if isinstance(first, _Tensor):
-            group = [first.cell, *first.cell.linked]
-            for other in group:
-                other.linked.append(cell)
-            cell.linked += group
+        cell = _Cell(checked(MAYBE_VIEWS[name](context, *_values(args), **options)), boolean)
+        tensors = [one for one in _flat((args, kwargs)) if isinstance(one, _Tensor)]
+        if given[0].dtype == made[0].dtype and (name != "einsum" or len(tensors) == 1):
+            tensors[0].cell.link(cell)
         return _Tensor(cell)
-    if name.startswith(("empty", "new_empty")):
-        return _Tensor(_Cell(None))
     if name == "copy_":
-        return _written(first, _read(args[1]), context)
+        return _written(first, _read(args[1]), context, checked)
     if name in ("zero_", "fill_"):
-        fill = 0 if name == "zero_" else args[1]
-        return _written(first, NATURAL["full_like"](context, first, fill), context)
-    if name in ("squeeze_", "unsqueeze_", "transpose_", "t_", "detach_"):
-        # These change how the tensor itself is seen; in traced graphs it is not used by its old name again.
-        view = VIEWS[name[:-1]](context, first.read(), *_values(args[1:]), **_values(kwargs))
-        return _Tensor(first.cell, (*first.path, view))
-    if name.endswith("_") and not name.endswith("__") and name[:-1] in NATURAL:
-        return _written(first, NATURAL[name[:-1]](context, *_values(args), **_values(kwargs)), context)
-    if name in VIEWS:  # of a constant
-        value = NATURAL["clone"](context, first)
-        view = VIEWS[name](context, value, *_values(args[1:]), **_values(kwargs))
-        return _Tensor(_Cell(value), (view,))
-    if name.endswith("_scatter"):
-        view = VIEWS[name.removesuffix("_scatter")](context, *_values((first, *args[2:])), **_values(kwargs))
-        return _Tensor(_Cell(view.write(_read(first), _read(args[1]))))
+        fill = 0 if name == "zero_" else rest[0]
+        return _written(first, NATURAL["full_like"](context, None, fill), context, checked)
+    if _in_place(name) and name[:-1] in NATURAL:
+        return _written(first, NATURAL[name[:-1]](context, *_values(args), **options), context, checked)
+    if name.endswith("_scatter") and name.removesuffix("_scatter") in VIEWS:
+        whole = lifted(setting, _read(first))
+        view = VIEWS[name.removesuffix("_scatter")](context, whole, *_values(args[2:]), **options)
+        return _Tensor(_Cell(checked(view.write(whole, lifted(setting, _read(args[1])))), boolean))
     if name not in NATURAL:
         raise Unproved(f"the operation {name}")
-    return _Tensor(_Cell(NATURAL[name](context, *_values(args), **_values(kwargs))))
+    return _Tensor(_Cell(checked(NATURAL[name](context, *_values(args), **options)), boolean))
 
 
-def _written(tensor: Any, new: Value, context: Context) -> Any:
+def _in_place(name: str) -> bool:
+    return name.endswith("_") and not name.endswith("__")
+
+
+def _written(tensor: Any, new: Any, context: Context, checked: Callable[[Value], Value]) -> Any:
     if not isinstance(tensor, _Tensor):
         raise Unproved("a constant of the program that is written to")
-    if tensor.cell.value is not None:
-        before = tensor.read()
-        if len(before.dims) != len(new.dims) or before.shape != new.shape:
-            new = VIEWS["expand"](context, new).see(new)
-    tensor.write(new)
+    new = lifted(context.setting, new)
+    if new.shape != context.shape:
+        new = values.expand(new, context.shape)
+    tensor.write(checked(new))
     return tensor
 
 
@@ -241,19 +271,13 @@ def _values(arguments: Any) -> Any:
     )
 
 
-def _tensors(args: Any, kwargs: Any) -> bool:
-    """Whether a tensor that is not constant is among the arguments."""
-    return any(isinstance(a, _Tensor) for a in _flat((args, kwargs)))
-
-
-def _constants(args: Any, kwargs: Any) -> bool:
-    """Whether a constant tensor is among the arguments, and nothing that depends on sizes."""
+def _constant(args: Any, kwargs: Any, enough: bool) -> bool:
+    """Whether all arguments are constants; ``enough``: numbers are, else there must be a tensor."""
     flat = _flat((args, kwargs))
-    return (
-        any(isinstance(a, torch.Tensor) for a in flat)
-        and not any(isinstance(a, Opaque) for a in flat)
-        and not any(isinstance(a, dict) and set(a) - {()} for a in flat)
+    varying = any(
+        isinstance(a, _Tensor | Opaque) or (isinstance(a, dict) and bool(set(a) - {()})) for a in flat
     )
+    return not varying and (enough or any(isinstance(a, Tensor) for a in flat))
 
 
 def _flat(arguments: Any) -> list[Any]:
@@ -274,7 +298,7 @@ def _flat(arguments: Any) -> list[Any]:
     return found
 
 
-def _computed(target: Any, args: Any, kwargs: Any, node: fx.Node) -> Any:
+def _computed(target: Any, args: Any, kwargs: Any) -> Any:
     """An operation on constants, carried out."""
 
     def plain(thing: Any) -> Any:
@@ -301,8 +325,3 @@ def _symbolic(node: fx.Node) -> bool:
         if isinstance(one, torch.Tensor)
         for size in one.shape
     )
-
-
-def _is_floating(argument: Any) -> bool:
-    made = argument.meta.get("val") if isinstance(argument, fx.Node) else None
-    return isinstance(made, torch.Tensor) and made.is_floating_point()

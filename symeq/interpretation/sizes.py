@@ -84,19 +84,20 @@ class Symbols:
 
 
 def simplified(expression: Any) -> Any:
-    """The expression with exact quotients carried out and maxima decided, for sizes from ``SMALLEST`` on."""
+    """The expression with exact quotients, maxima and minima worked out, for sizes from ``SMALLEST`` on."""
     if not getattr(expression, "args", ()):
         return expression
     args = [simplified(argument) for argument in expression.args]
     name = type(expression).__name__
-    if name in ("FloorDiv", "CleanDiv", "Mod", "PythonMod", "IntTrueDiv") and len(args) == 2:
+    if name in ("FloorDiv", "CleanDiv", "Mod", "PythonMod", "IntTrueDiv") and _never_negative(args[1], True):
         quotient = sympy.cancel(args[0] / args[1])
         if _is_integral(quotient):
             return sympy.Integer(0) if name in ("Mod", "PythonMod") else sympy.expand(quotient)
-    if name == "Max":
-        largest = [a for a in args if all(a == b or _never_negative(a - b) for b in args)]
-        if largest:
-            return largest[0]
+    if name in ("Max", "Min"):
+        sign = 1 if name == "Max" else -1
+        extreme = [a for a in args if all(a == b or _never_negative(sign * (a - b)) for b in args)]
+        if extreme:
+            return extreme[0]
     if name == "ToFloat":
         return args[0]
     return expression.func(*args)
@@ -160,21 +161,21 @@ def conditions(shape_env: Any, symbols: Symbols) -> list[str]:
         table = {s: rename.get(sympy.Symbol(s.name), s) for s in expression.free_symbols}
         return str(expression.xreplace(table))
 
-    def merged(expression: Any) -> Any:
-        """One symbol for each name, so that declared equalities hold by themselves."""
+    def discharged(expression: Any) -> bool:
+        """Whether it follows from the sizes being such; axes of one name have one size, as declared."""
         table = {
-            s: sympy.Symbol(symbols.names.get(s.name, s.name), integer=True, positive=True)
+            s: sympy.Symbol(symbols.names[s.name], integer=True, positive=True)
             for s in expression.free_symbols
+            if s.name in symbols.names
         }
-        return expression.subs(table, simultaneous=True)
+        known = len(table) == len(expression.free_symbols)
+        return known and always(expression.subs(table, simultaneous=True))
 
-    for guard in shape_env.guards:
-        expression = shape_env.replace(guard.expr)
-        if not always(merged(expression)):
+    late = [one for several in shape_env.deferred_runtime_asserts.values() for one in several]
+    for assumed in (*shape_env.guards, *late):
+        expression = shape_env.replace(assumed.expr)
+        if not discharged(expression):
             found.append(shown(expression))
-    for asserts in shape_env.deferred_runtime_asserts.values():
-        late_ones = [shape_env.replace(late.expr) for late in asserts]
-        found += [shown(late) for late in late_ones if not always(merged(late))]
     for symbol, bounds in shape_env.var_to_range.items():
         name = symbols.names.get(str(shape_env.replace(symbol)))
         if name is not None and not _unbounded(bounds):

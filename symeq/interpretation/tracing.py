@@ -12,6 +12,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import count
 from typing import Any, Literal, TypeAlias
 
 import torch
@@ -30,7 +31,6 @@ CHANNELS = (2, 3)
 
 # Sizes while tracing, all different: equal ones would be taken for one size.
 _BATCH_HINTS = (5, 7)
-_INDEX_HINTS = (4, 6, 9, 11, 13, 17, 19, 23, 29, 31)
 
 Role: TypeAlias = "tuple[Literal['x', 'g', 'parameter', 'mask', 'probe', 'constant'], Any]"
 """What an input of a program is: a parameter or mask by its name, a constant by its value."""
@@ -86,7 +86,8 @@ class _Inputs:
 
 def _inputs(setting: Setting, layout: Layout, dtype: torch.dtype) -> _Inputs:
     signature = setting.signature
-    hints = dict(zip(signature.index_sets, _INDEX_HINTS, strict=False))
+    others = (size for size in count(4) if size not in _BATCH_HINTS)
+    hints = dict(zip(signature.index_sets, others, strict=False))
     batch = [(batch_symbol(axis), _BATCH_HINTS[axis]) for axis in range(setting.batch_rank)]
 
     def shaped(sets: Sequence[str], channels: int) -> tuple[list[int], list[str | None]]:
@@ -98,7 +99,7 @@ def _inputs(setting: Setting, layout: Layout, dtype: torch.dtype) -> _Inputs:
     names: dict[int, Sequence[str | None]] = {}
 
     def tensor(shape: Sequence[int], axes: Sequence[str | None], kind: torch.dtype) -> Tensor:
-        made = torch.ones(tuple(shape), dtype=kind)
+        made = torch.empty(tuple(shape), dtype=kind)  # its entries are never looked at
         names[id(made)] = axes
         return made
 

@@ -147,7 +147,7 @@ class Value:
     """A tensor: ``dims``, and a form for each index of its number atoms, in their order.
 
     ``raw``: it holds entries of x that may be padding, so that nothing but views and replacing is allowed.
-    ``boolean``: its entries are 0 or 1.
+    ``boolean``: it is a tensor of truth values; the interpreter says so when it reads one.
     """
 
     setting: Setting
@@ -416,7 +416,14 @@ def part(value: Value, at: int, start: int, stop: int, step: int = 1) -> Value:
 def taken(value: Value, at: int, index: Sequence[int]) -> Value:
     """The entries ``index`` along dimension ``at``, which runs over numbers."""
     dim = value.dims[at]
-    if not dim and set(index) <= {0}:
+    dims = list(value.dims)
+    size = size_of(dim)[0]
+    if not all(0 <= entry < size for entry in index):
+        raise Unproved(f"entry {min(index)} or {max(index)} looked up along dimension {at} of {value}")
+    if len(dim) == 1 and dim[0].kind == "constant":
+        dims[at] = (Atom("constant", "", (len(index), ())),)
+        return replace(value, dims=tuple(dims))
+    if not dim:
         dim = (number_atom(1),)
     if len(dim) != 1 or dim[0].kind != "number":
         raise Unproved(f"entries looked up along dimension {at} of {value}")
@@ -425,7 +432,6 @@ def taken(value: Value, at: int, index: Sequence[int]) -> Value:
     if not value.dims[at]:
         shape.insert(axis, 1)
     data = np.take(value.data.reshape(shape), np.array(index, dtype=np.intp), axis=axis)
-    dims = list(value.dims)
     dims[at] = (number_atom(len(index)),)
     return replace(value, dims=tuple(dims), data=data)
 
@@ -453,8 +459,7 @@ def concatenated(values: Sequence[Value], at: int) -> Value:
         pieces.append(whole.data.reshape(numbers(dims)))
     data = np.concatenate(pieces, axis=len(numbers(dims[:at])))
     dims[at] = (number_atom(sum(counts)), *tail)
-    raw, boolean = any(v.raw for v in values), all(v.boolean for v in values)
-    return Value(values[0].setting, tuple(dims), data, raw, boolean)
+    return Value(values[0].setting, tuple(dims), data, any(v.raw for v in values))
 
 
 def _no_data(value: Value, at: int) -> Forms:
@@ -568,13 +573,7 @@ def multiply(left: Value, right: Value, raw: bool = False) -> Value:
         if key not in done:
             done[key] = _product(left.setting, a, b, aligned.ports)
         flat.append(done[key])
-    return Value(
-        left.setting,
-        aligned.dims,
-        array(flat, shape),
-        raw=left.raw or right.raw,
-        boolean=left.boolean and right.boolean,
-    )
+    return Value(left.setting, aligned.dims, array(flat, shape), raw=left.raw or right.raw)
 
 
 def _product(
@@ -679,7 +678,7 @@ def scaled(value: Value, factor: Polynomial) -> Value:
     own = value.setting.own_symbols
     if any(symbol in own for monomial in factor for symbol, _ in monomial):
         raise Unproved("a number that differs from sample to sample as a plain number")
-    return replace(value, data=mapped(value.data, lambda form: forms.scale(form, factor)), boolean=False)
+    return replace(value, data=mapped(value.data, lambda form: forms.scale(form, factor)))
 
 
 def summed(value: Value, dims: Sequence[int], keep: bool = False) -> Value:
@@ -693,9 +692,9 @@ def summed(value: Value, dims: Sequence[int], keep: bool = False) -> Value:
         while value.dims[at]:
             value = _summed_over(value, at)
     if keep:
-        return replace(value, boolean=False)
+        return value
     left = tuple(dim for at, dim in enumerate(value.dims) if at not in dims)
-    return replace(value, dims=left, boolean=False)
+    return replace(value, dims=left)
 
 
 def _summed_over(value: Value, at: int) -> Value:
@@ -782,15 +781,13 @@ def squeeze_last(value: Value) -> Value:
 def negated(value: Value) -> Value:
     """1 minus a truth value."""
     one = Value(value.setting, (), array([{forms.CONSTANT: forms.ONE}], ()))
-    return replace(add(one, value, -1, raw=True), boolean=True)
+    return add(one, value, -1, raw=True)
 
 
 def kept_where(value: Value, real: Value) -> Value:
-    """The value with zero in place of the entries where ``real`` is 0, whatever they are."""
-    if not real.boolean:
-        raise Unproved("entries replaced where something holds that is no mask")
+    """The value with zero in place of the entries where ``real``, a truth value, is 0, whatever they are."""
     chosen = multiply(value, real, raw=True)
-    return replace(chosen, raw=value.raw and not _all_masked(chosen), boolean=value.boolean)
+    return replace(chosen, raw=value.raw and not _all_masked(chosen))
 
 
 def _all_masked(value: Value) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -99,15 +100,13 @@ def sample(number: int, signatures: Sequence[Spec] | None = None) -> list[Entry]
     by_fault: dict[str, list[Entry]] = {}
     for entry in entries(signatures):
         by_fault.setdefault(entry.fault, []).append(entry)
-    rounds: list[list[Entry]] = []
-    for row, of_fault in enumerate(by_fault.values()):
-        for at in range(len(of_fault)):
-            rounds.extend([[]] * (at >= len(rounds)))
-            rounds[at] = [*rounds[at], of_fault[(row + at) % len(of_fault)]]
+    # Each class begins with another signature; the first round has one entry of every class.
+    turned = [of[row % len(of) :] + of[: row % len(of)] for row, of in enumerate(by_fault.values())]
     chosen: list[Entry] = []
-    for entry_round in rounds:
-        left = min(number - len(chosen), len(entry_round))
-        chosen += [entry_round[at * len(entry_round) // left] for at in range(left)]
+    for places in itertools.zip_longest(*turned):
+        in_round = [entry for entry in places if entry is not None]
+        left = min(number - len(chosen), len(in_round))
+        chosen += [in_round[at * len(in_round) // left] for at in range(left)]
     return chosen
 
 

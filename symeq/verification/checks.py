@@ -1,7 +1,7 @@
 """``verify``: a layer on trial, check by check.
 
 Each check tries a list of cases and stops at the first that fails; the others go on. First comes the contract
-of the class, then its values.
+of the class; if it holds, values, conduct, proofs of the exported program, and what runs held against it.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from symeq.signature import Spec
 from symeq.verification.conduct import conduct_checks
 from symeq.verification.contract import contract_checks
 from symeq.verification.load import Target, resolve
-from symeq.verification.precision import precision_checks
+from symeq.verification.precision import compiled_checks, precision_checks, transform_checks
 from symeq.verification.proofs import Proofs
 from symeq.verification.report import Check, VerificationReport
 from symeq.verification.runs import Runs
@@ -31,12 +31,14 @@ def verify(
     *,
     seed: int = 0,
     progress: Progress | None = None,
+    until_failure: bool = False,
 ) -> VerificationReport:
     """What holding a layer against its contract and the definition of its operators finds.
 
-    Values are compared at the sizes and settings that each check's ``scope`` tells: exactly, with integers,
-    or, with "mean" and "sqrt", to the tolerance told there. This is a test and no proof: it says nothing of
-    other sizes. Verifying a file runs it.
+    Checks of kind "proved" are arguments for every size: the exported program, read as formal sums of diagram
+    operators, is the definition. Those of kind "tested" say nothing of what their ``scope`` does not tell;
+    values are compared exactly there, with integers, or, with "mean" and "sqrt", to the tolerance told.
+    Verifying a file runs it.
 
     Args:
         target: the path of a file with one layer class, the class, or a spec (a string with ``"->"``, a pair
@@ -45,6 +47,7 @@ def verify(
         seed: of the random weights, inputs, masks and permutations.
         progress: called with the name of a check and how many cases of how many, over all checks, are done;
             at the end once with "done".
+        until_failure: whether to stop after the first check that fails.
 
     Raises:
         NotALayerError: a missing file, one that cannot be run, or no layer in it.
@@ -58,12 +61,16 @@ def verify(
         trial = Trial(subject, seed)
         proofs = Proofs(trial)
         contract = list(contract_checks(trial))
+        runs = Runs(trial, proofs)
         values = [
             *value_checks(trial),
             *precision_checks(trial),
+            *transform_checks(trial),
             *conduct_checks(trial),
+            *runs.among_themselves(),
             *proofs.rungs(),
-            *Runs(trial, proofs).rungs(),
+            *runs.as_proved(),
+            *compiled_checks(trial),
         ]
         total = sum(len(rung.cases) for rung in (*contract, *values))
         done = 0
@@ -74,6 +81,8 @@ def verify(
             for rung in values:
                 checks.append(_made(rung, done, total, report))
                 done += len(rung.cases)
+                if until_failure and not checks[-1].ok and checks[-1].kind != "noted":
+                    break
         else:
             checks.append(Check("values", False, "not looked at, since the contract does not hold"))
     report("done", total, total)

@@ -35,6 +35,7 @@ def conduct_checks(trial: Trial) -> Iterator[Rung]:
         f"ValueError or TypeError for {', '.join(refusals)}",
         list(refusals.items()),
         lambda case, _: _try_refusal(*case),
+        "tested" if trial.subject.emitted else "noted",
     )
     yield Rung(
         "arguments",

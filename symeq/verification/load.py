@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import itertools
 import sys
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from os import PathLike, fspath
@@ -33,6 +34,9 @@ Target: TypeAlias = "Spec | PathLike[str] | type[nn.Module]"
 MOST_SLOTS = 1_000_000
 """Above, a layer is refused: one dense entry per slot would not fit."""
 
+IMPORT_SECONDS = 60.0
+"""A file whose import takes longer is refused."""
+
 LISTED_POSITIONS = 10
 """Up to so many positions ``BASIS`` is a tuple; above, a lazy sequence."""
 
@@ -51,6 +55,12 @@ class Subject:
     signature: Signature
     layout: Layout
     basis_slots: tuple[int, ...] | None
+
+    @property
+    def emitted(self) -> bool:
+        """Whether its module says that symeq emitted it; perhaps it was edited since."""
+        module = getattr(self.layer.forward, "__globals__", {})
+        return "Emitted by symeq" in str(module.get("__doc__"))
 
     @property
     def file(self) -> str:
@@ -164,14 +174,42 @@ def _executed(source: bytes, path: Path) -> ModuleType:
     module.__package__ = ""  # no relative imports
     with _registered(module):
         try:
-            exec(code, module.__dict__)
+            finished = _within(IMPORT_SECONDS, lambda: exec(code, module.__dict__))
         except (Exception, SystemExit) as error:
             raise NotALayerError(
                 path,
                 f"running it raised {in_one_line(error)}",
                 "A layer's file imports by itself: torch, and nothing beside it.",
             ) from error
+    if not finished:
+        raise NotALayerError(
+            path,
+            f"importing it takes longer than {IMPORT_SECONDS:g} s",
+            "What should not run on import belongs under `if __name__ == '__main__':`.",
+        )
     return module
+
+
+def _within(seconds: float, work: Callable[[], object]) -> bool:
+    """Whether ``work`` ends in time, in a thread that does not keep the process from ending.
+
+    Raises:
+        BaseException: whatever ``work`` raised.
+    """
+    errors: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            work()
+        except BaseException as error:
+            errors.append(error)
+
+    thread = threading.Thread(target=run, name="symeq import", daemon=True)
+    thread.start()
+    thread.join(seconds)
+    if errors:
+        raise errors[0]
+    return not thread.is_alive()
 
 
 @contextmanager

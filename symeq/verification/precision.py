@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -30,6 +32,7 @@ from symeq.verification.values import pulled_back
 HALVES = (torch.float16, torch.bfloat16)
 _LARGE = 8192.0  # in float16 a sum of eight such numbers overflows, their mean does not
 _NODES = 12
+_CALLS = 300
 
 
 @dataclass(frozen=True)
@@ -69,6 +72,7 @@ def precision_checks(trial: Trial) -> Iterator[Rung]:
             for autocast in (False, True)
         ],
         lambda case, at: _try_half(trial, case, at),
+        "tested" if trial.subject.emitted else "noted",
     )
     yield Rung(
         "large numbers",
@@ -82,6 +86,34 @@ def precision_checks(trial: Trial) -> Iterator[Rung]:
         [Case(basis, usual, bias=True, mask=mask) for basis in BASES for mask in masks],
         lambda case, at: _try_second(trial, case, at),
     )
+
+
+def transform_checks(trial: Trial) -> Iterator[Rung]:
+    """The layer under torch.func's transforms, and called again and again."""
+    usual = usual_sizes(graded_sizes(trial), 2 if trial.heavy else 3)
+    masks: tuple[MaskKind, ...] = ("none", "own") if trial.signature.index_sets else ("none",)
+    words = sizes_in_words(trial.signature, [usual])
+    cases = [Case(basis, usual, mask=mask) for basis in BASES for mask in masks]
+    yield Rung(
+        "vmap and forward mode",
+        f"torch.func.vmap over the batch, the derivative along a direction in x; {words}; both bases; exact",
+        cases,
+        lambda case, at: _try_transforms(trial, case, at),
+    )
+    calls = 3 if trial.heavy else _CALLS
+    yield Rung(
+        "repeated calls",
+        f"{calls} calls with other inputs, of which the first result stays as it is; {words}; exact",
+        cases[-1:],
+        lambda case, at: _try_repeated(trial, case, at, calls),
+    )
+
+
+def compiled_checks(trial: Trial) -> Iterator[Rung]:
+    """The values of the compiled form, which takes seconds to make."""
+    usual = usual_sizes(graded_sizes(trial), 3)
+    masks: tuple[MaskKind, ...] = ("none", "own") if trial.signature.index_sets else ("none",)
+    words = sizes_in_words(trial.signature, [usual])
     if not trial.heavy:
         yield Rung(
             "compiled values",
@@ -237,6 +269,51 @@ def _try_second(trial: Trial, case: Case, at: int) -> None:
         wrong = trial.wrong(got, expected, exact=True)
         if wrong is not None:
             raise Mismatch("", trial.counterexample(case, name, wrong, expected[wrong], got[wrong]))
+
+
+def _try_transforms(trial: Trial, case: Case, at: int) -> None:
+    rng = trial.rng("transforms", at)
+    parameters = trial.parameters(case, rng)
+    values, masks = trial.draw(case, rng)
+    layer = trial.layer(case, parameters)
+    direction, _ = trial.draw(case, rng)
+    given, options = trial.arguments(case, torch.from_numpy(values), masks)
+    along, _ = trial.arguments(case, torch.from_numpy(direction), masks)
+    mask = options.pop("mask", None)
+    spread = (0, None) if mask is None else (0, 0)
+
+    def call(x: Tensor, mask: Any) -> Tensor:
+        y: Tensor = layer(x, **options) if mask is None else layer(x, mask=mask, **options)
+        return y
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # torch's own, when it loads forward mode
+            mapped = torch.func.vmap(call, in_dims=spread)(given, mask)
+            y, derivative, *_ = torch.func.jvp(lambda x: call(x, mask), (given,), (along,))
+    except Exception as error:
+        raise raised(f"{case}\nunder torch.func", error) from error
+    without = Parameters(parameters.weight, np.zeros((len(trial.bias_dense), OUT_CHANNELS)))
+    expected = trial.expected(case, parameters, values, masks)
+    changed = trial.expected(case, without, direction, masks)
+    for found, right in ((mapped, expected), (y, expected), (derivative, changed)):
+        words = f"{case}, under torch.func.{'vmap' if found is mapped else 'jvp'}"
+        _expect(trial, words, trial.channels_last(found), torch.float64, right, 0.0)
+
+
+def _try_repeated(trial: Trial, case: Case, at: int, calls: int) -> None:
+    rng = trial.rng("repeated calls", at)
+    parameters = trial.parameters(case, rng)
+    layer = trial.layer(case, parameters)
+    values, masks = trial.draw(case, rng)
+    first = trial.call(layer, case, torch.from_numpy(values), masks)
+    expected = trial.expected(case, parameters, values, masks)
+    for _ in range(calls - 2):
+        other, masks_of_other = trial.draw(case, rng)
+        trial.call(layer, case, torch.from_numpy(other), masks_of_other)
+    last = trial.call(layer, case, torch.from_numpy(values), masks)
+    for name, y in (("the first call, looked at after the last", first), ("the last call", last)):
+        _expect(trial, f"{case}, {name}", y, torch.float64, expected, 0.0)
 
 
 def _try_compiled(trial: Trial, case: Case, at: int) -> None:

@@ -10,11 +10,18 @@ from typing import Literal, TypeAlias
 
 from symeq.signature import Layout, Signature
 
-Kind: TypeAlias = Literal["proved", "tested"]
-"""Whether a check is an argument for every size, or a trial at the sizes that its scope tells."""
+Kind: TypeAlias = Literal["proved", "tested", "noted"]
+"""Whether a check is an argument for every size, or a trial at the sizes that its scope tells.
+
+What is noted is asked of files that symeq emitted only; of others it is said, and does not decide.
+"""
 
 _WIDTH = 110
-_HEADINGS: dict[Kind, str] = {"proved": "proved for every n", "tested": "tested"}
+_HEADINGS: dict[Kind, str] = {
+    "proved": "proved for every n",
+    "tested": "tested",
+    "noted": "noted, and not asked of layers that symeq did not emit",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,13 +76,13 @@ class VerificationReport:
 
     @property
     def ok(self) -> bool:
-        """Whether every check holds."""
-        return bool(self.checks) and all(check.ok for check in self.checks)
+        """Whether every check holds; what is only noted does not count."""
+        return bool(self.checks) and not self.failed
 
     @property
     def failed(self) -> tuple[Check, ...]:
-        """The checks that do not hold."""
-        return tuple(check for check in self.checks if not check.ok)
+        """The checks that do not hold, but for those that are only noted."""
+        return tuple(check for check in self.checks if not check.ok and check.kind != "noted")
 
     def to_json(self) -> str:
         """The report as JSON with sorted keys; what JSON has no number for (NaN, infinities) is a string."""
@@ -93,7 +100,7 @@ class VerificationReport:
         width = max(len(check.name) for check in self.checks)
         lines = [f"{self.target}: {self.signature}, {self.layout}"]
         shown = False
-        ordered = sorted(self.checks, key=lambda check: check.kind != "proved")
+        ordered = sorted(self.checks, key=lambda check: list(_HEADINGS).index(check.kind))
         for before, check in zip((None, *ordered), ordered, strict=False):
             if before is None or before.kind != check.kind:
                 lines.append(f"  {_HEADINGS[check.kind]}")
@@ -112,10 +119,8 @@ class VerificationReport:
                 notes += str(check.counterexample).splitlines()
                 shown = True
             lines += [" " * len(head) + note for note in notes]
-        failed = len(self.failed)
-        verdict = (
-            f"{failed} of {len(self.checks)} checks FAILED" if failed else f"{len(self.checks)} checks hold"
-        )
+        failed, asked = len(self.failed), sum(check.kind != "noted" for check in self.checks)
+        verdict = f"{failed} of {asked} checks FAILED" if failed else f"{asked} checks hold"
         lines.append(f"{verdict} (seed {self.seed})")
         return "\n".join(lines)
 
