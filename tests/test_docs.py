@@ -45,6 +45,7 @@ FENCE = re.compile(
     r"^(?P<indent> *)(?P<fence>```+)(?P<head>[^`\n]*)\n(?P<body>.*?)^ *(?P=fence) *$", re.M | re.S
 )
 FLAGS = doctest.ELLIPSIS
+COLUMNS = doctest.NORMALIZE_WHITESPACE  # the widths of a table hang on rows that a page leaves out
 
 
 @dataclass(frozen=True)
@@ -105,7 +106,7 @@ def run_console(text: str, where: str) -> int:
         asked = call.strip() == "echo $?"
         printed, code = (f"{code}\n", 0) if asked else run_call(call)
         if shown.strip() or asked:
-            fits = doctest.OutputChecker().check_output(plain(shown), plain(printed), FLAGS)
+            fits = doctest.OutputChecker().check_output(plain(shown), plain(printed), FLAGS | COLUMNS)
             assert fits, f"{where}: {call}\nprints\n{printed}\nand the page shows\n{shown}"
         if code:
             told = [following for following, _ in calls[at + 1 : at + 2]] == ["echo $?"]

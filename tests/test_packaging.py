@@ -105,7 +105,15 @@ class TestWheel:
         (sdist,) = wheel_path().parent.glob("symeq-*.tar.gz")
         with tarfile.open(sdist) as archive:
             held = {name.partition("/")[2] for name in archive.getnames()}
-        wanted = {"pyproject.toml", "constraints.txt", "Makefile", "README.md", "LICENSE", ".ci/run"}
+        wanted = {
+            "pyproject.toml",
+            "constraints.txt",
+            "Makefile",
+            "mkdocs.yml",
+            "README.md",
+            "LICENSE",
+            ".ci/run",
+        }
         for folder in ("symeq", "templates", "generated", "tests", "examples", "notebooks", "docs"):
             wanted |= files_below(CHECKOUT / folder, folder)
         assert sorted(wanted - held) == []
