@@ -14,7 +14,7 @@ from planted_layers import RIGHT, RIGHT_BACKWARD, WRONG, WRONG_BACKWARD, Plant
 from symeq.interpretation import forms
 from symeq.interpretation.claims import prove_backward, prove_forward
 from symeq.interpretation.forms import Unproved
-from symeq.interpretation.meaning import meaning
+from symeq.interpretation.meaning import Meaning
 from symeq.interpretation.values import Setting
 from symeq.pipeline import emit
 from symeq.signature import EmitOptions, Signature
@@ -27,7 +27,7 @@ from symeq.verification.trial import Mismatch, Trial
 def proved(plant: Plant, prove: Callable[..., object], rank: int = 1) -> None:
     """The proof of a planted layer; raises Unproved."""
     setting = Setting(Signature.parse(plant.signature), rank, plant.masks)
-    expected = meaning(setting, "diagram", plant.normalization, plant.bias)
+    expected = Meaning(setting, "diagram", plant.normalization, plant.bias)
     prove(plant.layer(), setting, "channels-last", expected, planted_layers.__file__)
 
 
@@ -75,7 +75,7 @@ def test_a_layer_is_not_proved_for_another_meaning() -> None:
     layer = Plant("right", planted_layers.deep_sets).layer()
     for basis, normalization in (("diagram", "sum"), ("diagram", "sqrt"), ("orbit", "mean")):
         with pytest.raises(Unproved, match="coefficient of weight slot"):
-            prove_forward(layer, setting, "channels-last", meaning(setting, basis, normalization, True))
+            prove_forward(layer, setting, "channels-last", Meaning(setting, basis, normalization, True))
 
 
 # ---------------------------------------------------------------- emitted layers, edited

@@ -10,13 +10,19 @@ input and cotangent under its operator.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from math import factorial, prod
+from typing import TypeAlias
 
 from symeq.combinatorics.partitions import renumber, restricted_growth_strings
-from symeq.interpretation.forms import Combination, Form, Monomial, Number, Parameter, Skeleton, power_product
+from symeq.interpretation.forms import Form, Monomial, Number, Parameter, Pattern, Skeleton, power_product
 from symeq.interpretation.values import Setting, divisor_symbol
 from symeq.signature import BasisKind, Normalization
+
+Diagrams: TypeAlias = "list[tuple[Pattern, int]]"
+"""Diagram operators, by their set partitions, with their coefficients."""
 
 EXPONENT: dict[Normalization, int] = {"sum": 0, "mean": -2, "sqrt": -1}
 """The power of n, in halves, of each block that holds inputs only."""
@@ -24,49 +30,99 @@ EXPONENT: dict[Normalization, int] = {"sum": 0, "mean": -2, "sqrt": -1}
 
 @dataclass(frozen=True)
 class Meaning:
-    """The forms of y at an output index tuple, and of the gradients of x and of each slot."""
+    """What a layer with these options computes; each part is worked out when asked for."""
 
-    y: Form
-    x: Form
-    weight: tuple[Form, ...]
-    bias: tuple[Form, ...]
+    setting: Setting
+    basis: BasisKind
+    normalization: Normalization
+    has_bias: bool
+
+    @cached_property
+    def y(self) -> Form:
+        """The form of y at an output index tuple."""
+        form: dict[Skeleton, dict[tuple[Parameter, Monomial], Number]] = defaultdict(dict)
+        for slot, factor, diagrams in self._weight_slots():
+            for pattern, sign in diagrams:
+                masked = self._masked(pattern, self._sets)
+                form[Skeleton(True, False, pattern, masked, frozenset({"in"}))][("weight", slot), factor] = (
+                    sign
+                )
+        for slot, diagrams in self._bias_slots():
+            for pattern, sign in diagrams:
+                masked = self._masked(pattern, self.setting.signature.outputs)
+                form[Skeleton(False, False, pattern, masked)][("bias", slot), ()] = sign
+        return dict(form)
+
+    @cached_property
+    def x(self) -> Form:
+        """The form of the gradient of x at an input index tuple: the transpose."""
+        signature = self.setting.signature
+        k, turned = signature.order_in, signature.outputs + signature.inputs
+        form: dict[Skeleton, dict[tuple[Parameter, Monomial], Number]] = defaultdict(dict)
+        for slot, factor, diagrams in self._weight_slots():
+            for pattern, sign in diagrams:
+                back = renumber(pattern[k:] + pattern[:k])
+                skeleton = Skeleton(False, True, back, self._masked(back, turned), frozenset({"out"}))
+                form[skeleton][("weight", slot), factor] = sign
+        return dict(form)
+
+    @cached_property
+    def weight(self) -> tuple[Form, ...]:
+        """The forms of the gradients of the weight slots: input and cotangent paired under the operator."""
+        return tuple(
+            {
+                Skeleton(True, True, pattern, self._masked(pattern, self._sets), self._batches): {
+                    (None, factor): sign
+                }
+                for pattern, sign in diagrams
+            }
+            for _, factor, diagrams in self._weight_slots()
+        )
+
+    @cached_property
+    def bias(self) -> tuple[Form, ...]:
+        """The forms of the gradients of the bias slots."""
+        outputs = self.setting.signature.outputs
+        return tuple(
+            {
+                Skeleton(False, True, pattern, self._masked(pattern, outputs), self._batches): {
+                    (None, ()): sign
+                }
+                for pattern, sign in diagrams
+            }
+            for _, diagrams in self._bias_slots()
+        )
+
+    @property
+    def _sets(self) -> tuple[str, ...]:
+        return self.setting.signature.positions
+
+    @property
+    def _batches(self) -> frozenset[str | int]:
+        return frozenset(range(self.setting.batch_rank))
+
+    def _weight_slots(self) -> Iterator[tuple[int, Monomial, Diagrams]]:
+        """For each weight slot its normaliser, and the diagram operators that it is a sum of."""
+        for slot, rgs in enumerate(restricted_growth_strings(self._sets).tolist()):
+            pattern = tuple(rgs)
+            yield (
+                slot,
+                _factor(self.setting, pattern, self.normalization),
+                _diagrams(pattern, self._sets, self.basis),
+            )
+
+    def _bias_slots(self) -> Iterator[tuple[int, Diagrams]]:
+        outputs = self.setting.signature.outputs
+        for slot, rgs in enumerate(restricted_growth_strings(outputs).tolist() if self.has_bias else []):
+            yield slot, _diagrams(tuple(rgs), outputs, self.basis)
+
+    def _masked(self, pattern: Pattern, sets: tuple[str, ...]) -> frozenset[int]:
+        """The blocks over index sets with a mask: inputs are zero there, and outputs are made zero."""
+        masks = self.setting.masks
+        return frozenset(block for block, name in zip(pattern, sets, strict=True) if name in masks)
 
 
-def meaning(setting: Setting, basis: BasisKind, normalization: Normalization, bias: bool) -> Meaning:
-    """What a layer with these options computes."""
-    signature = setting.signature
-    k = signature.order_in
-    # For each diagram operator, the combination of weights that it is multiplied with.
-    y: dict[Skeleton, dict[tuple[Parameter, Monomial], Number]] = defaultdict(dict)
-    back: dict[Skeleton, dict[tuple[Parameter, Monomial], Number]] = defaultdict(dict)
-    weights: list[Form] = []
-    every = frozenset(range(setting.batch_rank))
-    for slot, rgs in enumerate(restricted_growth_strings(signature.positions).tolist()):
-        factor = _factor(setting, tuple(rgs), normalization)
-        pairing: dict[Skeleton, Combination] = {}
-        for coarser, sign in _diagrams(tuple(rgs), signature.positions, basis):
-            mask = _masked(coarser, signature.positions, setting)
-            key: tuple[Parameter, Monomial] = (("weight", slot), factor)
-            y[Skeleton(True, False, coarser, mask, frozenset({"in"}))][key] = sign
-            turned = renumber(coarser[k:] + coarser[:k])
-            mask_turned = _masked(turned, signature.outputs + signature.inputs, setting)
-            back[Skeleton(False, True, turned, mask_turned, frozenset({"out"}))][key] = sign
-            pairing[Skeleton(True, True, coarser, mask, every)] = {(None, factor): sign}
-        weights.append(pairing)
-    biases: list[Form] = []
-    for slot, rgs in enumerate(restricted_growth_strings(signature.outputs).tolist() if bias else []):
-        paired: dict[Skeleton, Combination] = {}
-        for coarser, sign in _diagrams(tuple(rgs), signature.outputs, basis):
-            mask = _masked(coarser, signature.outputs, setting)
-            y[Skeleton(False, False, coarser, mask, frozenset())][("bias", slot), ()] = sign
-            paired[Skeleton(False, True, coarser, mask, every)] = {(None, ()): sign}
-        biases.append(paired)
-    return Meaning(dict(y), dict(back), tuple(weights), tuple(biases))
-
-
-def _diagrams(
-    rgs: tuple[int, ...], sets: tuple[str, ...], basis: BasisKind
-) -> list[tuple[tuple[int, ...], int]]:
+def _diagrams(rgs: Pattern, sets: tuple[str, ...], basis: BasisKind) -> Diagrams:
     """The diagram operators that an operator is a sum of, with their coefficients."""
     if basis == "diagram":
         return [(rgs, 1)]
@@ -91,8 +147,3 @@ def _factor(setting: Setting, rgs: tuple[int, ...], normalization: Normalization
                 symbol = divisor_symbol(name) if name in setting.masks else name
                 factor = power_product(factor, ((symbol, halves),))
     return factor
-
-
-def _masked(rgs: tuple[int, ...], sets: tuple[str, ...], setting: Setting) -> frozenset[int]:
-    """The blocks over index sets that have a mask: inputs there are zero, and outputs are made zero."""
-    return frozenset(block for block, name in zip(rgs, sets, strict=True) if name in setting.masks)

@@ -55,8 +55,11 @@ def _refusals(trial: Trial, sizes: Any) -> Iterator[tuple[str, Callable[[], Any]
     """Calls that a layer must refuse, by what is wrong with them."""
     signature = trial.signature
     case = Case("diagram", sizes)
-    layer = trial.new(case, torch.float64)
     make = trial.subject.layer
+
+    def layer(*arguments: Any, **options: Any) -> Any:
+        return trial.new(case, torch.float64)(*arguments, **options)
+
     rng = trial.rng("refusals", 0)
     values, _ = trial.draw(case, rng)
     x = torch.from_numpy(values)
