@@ -47,7 +47,7 @@ def run_ladder(
         seed: of the random numbers of the verification.
         progress: called with a row and how much is done of how much.
         verify: called with the path of an emitted file, ``seed=`` and ``progress=``, for its report; by
-            default ``symeq.verification.verify``.
+            default ``symeq.verification.verify``, asked to be brief.
 
     Raises:
         OptionError, SignatureError: a number of jobs, or orders, that cannot be.
@@ -58,9 +58,9 @@ def run_ladder(
         raise OptionError("jobs", jobs, "an integer >= 1, or -1")
     pairs = pairs_of(orders)
     if verify is None:
-        from symeq.verification import verify as verified  # loads torch
+        from symeq.verification import checks  # loads torch
 
-        verify = verified
+        verify = checks.verify_briefly
     tell = progress or (lambda what, done, total: None)
     kept = Store(Path(store)) if store is not None else None
     rows: dict[Orders, Row] = {}

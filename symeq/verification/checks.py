@@ -32,6 +32,7 @@ def verify(
     seed: int = 0,
     progress: Progress | None = None,
     until_failure: bool = False,
+    brief: bool = False,
 ) -> VerificationReport:
     """What holding a layer against its contract and the definition of its operators finds.
 
@@ -48,6 +49,7 @@ def verify(
         progress: called with the name of a check and how many cases of how many, over all checks, are done;
             at the end once with "done".
         until_failure: whether to stop after the first check that fails.
+        brief: whether fewer combinations of options are proved and compiled, as the scopes then say.
 
     Raises:
         NotALayerError: a missing file, one that cannot be run, or no layer in it.
@@ -59,7 +61,7 @@ def verify(
     with torch.random.fork_rng(devices=[]):  # layers draw their weights; leave the caller's generator alone
         torch.manual_seed(seed)
         trial = Trial(subject, seed)
-        proofs = Proofs(trial)
+        proofs = Proofs(trial, brief)
         contract = list(contract_checks(trial))
         runs = Runs(trial, proofs)
         values = [
@@ -70,7 +72,7 @@ def verify(
             *runs.among_themselves(),
             *proofs.rungs(),
             *runs.as_proved(),
-            *compiled_checks(trial),
+            *compiled_checks(trial, brief),
         ]
         total = sum(len(rung.cases) for rung in (*contract, *values))
         done = 0
@@ -87,6 +89,11 @@ def verify(
             checks.append(Check("values", False, "not looked at, since the contract does not hold"))
     report("done", total, total)
     return VerificationReport(subject.name, subject.signature, subject.layout, seed, tuple(checks))
+
+
+def verify_briefly(target: Target, *, seed: int = 0, progress: Progress | None = None) -> VerificationReport:
+    """``verify`` with fewer combinations of options, for many layers in a row; the scopes say which."""
+    return verify(target, seed=seed, progress=progress, brief=True)
 
 
 def _made(rung: Rung, done: int, total: int, progress: Progress) -> Check:

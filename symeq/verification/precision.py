@@ -109,16 +109,17 @@ def transform_checks(trial: Trial) -> Iterator[Rung]:
     )
 
 
-def compiled_checks(trial: Trial) -> Iterator[Rung]:
-    """The values of the compiled form, which takes seconds to make."""
+def compiled_checks(trial: Trial, brief: bool) -> Iterator[Rung]:
+    """The values of the compiled form, which takes seconds to make; one setting if it is to be brief."""
     usual = usual_sizes(graded_sizes(trial), 3)
     masks: tuple[MaskKind, ...] = ("none", "own") if trial.signature.index_sets else ("none",)
     words = sizes_in_words(trial.signature, [usual])
+    cases = [Case(basis, usual, mask=mask) for basis in BASES for mask in masks]
     if not trial.heavy:
         yield Rung(
             "compiled values",
             f"torch.compile with backend aot_eager, dynamic, values and gradients; {words}; exact",
-            [Case(basis, usual, mask=mask) for basis in BASES for mask in masks],
+            cases[-1:] if brief else cases,
             lambda case, at: _try_compiled(trial, case, at),
         )
 

@@ -20,8 +20,8 @@ from symeq.signature import BasisKind, Normalization
 from symeq.verification.trial import BASES, NORMALIZATIONS, Case, Mismatch, Rung, Trial
 
 SMALL_SLOTS = 50
-"""Up to so many slots every combination of options is proved for every batch rank; above, tracing takes
-seconds, and batch ranks 0 and 2 are proved for one normalisation."""
+"""Up to so many slots every combination of options is proved for every batch rank, unless a brief proof is
+asked for; above, tracing takes seconds, and batch ranks 0 and 2 are proved for one normalisation."""
 
 
 @dataclass(frozen=True)
@@ -46,12 +46,13 @@ class ProofCase:
 class Proofs:
     """The proofs of one layer; the programs that were proved are kept, to be held against what runs."""
 
-    def __init__(self, trial: Trial) -> None:
+    def __init__(self, trial: Trial, brief: bool = False) -> None:
         self.trial = trial
+        self.brief = brief
         self.signature = trial.signature
         self.layout = trial.subject.layout
         self.programs: dict[ProofCase, Program] = {}
-        self.small = len(trial.dense) <= SMALL_SLOTS
+        self.small = len(trial.dense) <= SMALL_SLOTS and not brief
 
     def setting(self, case: ProofCase) -> Setting:
         """What the program of a case is read for."""
@@ -70,7 +71,7 @@ class Proofs:
             for basis in BASES
             for normalization in NORMALIZATIONS
             for mask in masks
-            for rank in ((1, 0, 2) if self.small or normalization == "mean" else (1,))
+            for rank in ((1, 0, 2) if self.small or self._chosen(normalization, mask) else (1,))
         ]
         shared: dict[str, MaskKind] = dict.fromkeys(names, "shared")
         others: list[Mapping[str, MaskKind]] = [shared] if names else []
@@ -93,9 +94,14 @@ class Proofs:
             for normalization in NORMALIZATIONS
             for mask in (masks if self.small or normalization == "mean" else masks[-1:])
         ]
-        cases += [self._case(b, "mean", True, rank, masks[-1]) for b in BASES for rank in (0, 2)]
-        cases += [self._case(b, "sum", False, 1, {}) for b in BASES]
+        if not self.brief:
+            cases += [self._case(b, "mean", True, rank, masks[-1]) for b in BASES for rank in (0, 2)]
+            cases += [self._case(b, "sum", False, 1, {}) for b in BASES]
         return cases
+
+    def _chosen(self, normalization: Normalization, mask: Mapping[str, MaskKind]) -> bool:
+        """Whether this is the combination that stands for others at batch ranks 0 and 2."""
+        return normalization == "mean" and (bool(mask) or not self.brief or not self.signature.index_sets)
 
     def _case(
         self,
@@ -150,9 +156,13 @@ class Proofs:
         masks = ", with and without masks" if self.signature.index_sets else ""
         every = f"both bases, all normalizations{masks}"
         mean = 'batch rank 1, and ranks 0 and 2 with normalization "mean"'
+        if self.brief:
+            mean += masks and " and masks"
         ranks = "batch ranks 0 to 2" if self.small else mean
         forward = f"{sizes}; every weight and bias slot; {every}; {ranks}; {channels}"
-        backward = f"{sizes}; of x, weight and bias; {every}; {mean}; {channels}"
+        backward = (
+            f"{sizes}; of x, weight and bias; {every}; {'batch rank 1' if self.brief else mean}; {channels}"
+        )
         if self.trial.heavy:
             only = f'normalization "mean", batch rank 1; {channels}'
             forward = (

@@ -341,6 +341,7 @@ class Runs:
         """Runs held against the exported graphs, which must have been proved by then."""
         forward = self.proofs.forward_cases()
         plain = [case for case in forward if case.rank == 1 and case.bias]
+        mean = [case for case in plain if case.normalization == "mean"]
         sizes = _sizes_in_words(self.usual_sizes())
         yield Rung(
             "eager as exported",
@@ -354,14 +355,14 @@ class Runs:
                 "sizes as exported",
                 f"the same operations at {len(ladder)} sizes from {_sizes_in_words(ladder[0])} to "
                 f"{_sizes_in_words(ladder[-1])}, among them all integers of the source; batch rank 1",
-                plain if self.proofs.small else [case for case in plain if case.normalization == "mean"],
+                plain if self.proofs.small else mean,
                 lambda case, _: self.try_sizes(case),
             )
         if not self.trial.heavy:
             yield Rung(
                 "compiled as eager",
                 f'one graph with the same operations, for dynamic sizes; normalization "mean"; {sizes}',
-                [case for case in plain if case.normalization == "mean"],
+                mean[-1:] if self.proofs.brief else mean,
                 lambda case, _: self.try_compiled(case),
             )
 
