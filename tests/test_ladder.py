@@ -529,7 +529,7 @@ def test_a_process_that_dies_is_said(tmp_path: Path) -> None:
 @pytest.fixture
 def stub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """The command with a stand-in for ``verify``; the user's cache is an empty folder, which is returned."""
-    monkeypatch.setattr(symeq.verification, "verify", holds)
+    monkeypatch.setattr(symeq.verification, "verify_briefly", holds)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     return tmp_path / "cache"
 
@@ -585,10 +585,12 @@ def test_the_command(stub: Path, capfd: pytest.CaptureFixture[str], monkeypatch:
     assert document["ok"] is True and [r["orders"] for r in document["rows"]] == [[0, 0], [0, 1], [1, 0]]
     assert document["rows"][1]["signature"] == " -> n" and document["rows"][1]["stored"] is False
     assert [at["burnside"] for at in document["rows"][1]["sizes"]] == [0, 1, 1]
-    monkeypatch.setattr(symeq.verification, "verify", fails)
+    monkeypatch.setattr(symeq.verification, "verify_briefly", fails)
     assert cli.main(["verify", "--orders", "1,1"]) == 1
     assert "0 of 1 rows hold" in capfd.readouterr().out
-    monkeypatch.setattr(symeq.verification, "verify", lambda path, **_: report_of(Check("x", False, "")))
+    monkeypatch.setattr(
+        symeq.verification, "verify_briefly", lambda path, **_: report_of(Check("x", False, ""))
+    )
     assert cli.main(["verify", "--orders", "1", "--jobs", "1", "--again"]) == 1
     assert "x (tested) FAILED" in capfd.readouterr().out
 
@@ -606,7 +608,7 @@ def test_an_interrupt(
             raise KeyboardInterrupt
         return report_of(PROOF, TRIAL)
 
-    monkeypatch.setattr(symeq.verification, "verify", interrupted)
+    monkeypatch.setattr(symeq.verification, "verify_briefly", interrupted)
     words = ["verify", "--orders", "1", "--jobs", "1"]
     assert cli.main(words) == 130
     out, err = capsys.readouterr()

@@ -58,9 +58,9 @@ def run_ladder(
         raise OptionError("jobs", jobs, "an integer >= 1, or -1")
     pairs = pairs_of(orders)
     if verify is None:
-        from symeq.verification import checks  # loads torch
+        from symeq.verification import verify_briefly  # loads torch
 
-        verify = checks.verify_briefly
+        verify = verify_briefly
     tell = progress or (lambda what, done, total: None)
     kept = Store(Path(store)) if store is not None else None
     rows: dict[Orders, Row] = {}
