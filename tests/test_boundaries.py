@@ -34,8 +34,8 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "proof": STAGES[: STAGES.index("bases") + 1],
     "__init__": (*STAGES, "proof"),
     "bench": STAGES,
-    "mutation": STAGES[:-1],  # whoever judges the mutants is handed over
-    "ladder": (*STAGES[:-1], "proof"),
+    "mutation": STAGES[: STAGES.index("verification")],  # whoever judges the mutants is handed over
+    "ladder": (*STAGES[: STAGES.index("auditing")], "proof"),
     "cli": (*STAGES, "proof", "bench", "mutation", "ladder"),
     "__main__": ("cli",),
 }

@@ -228,6 +228,17 @@ def _shown(call: tuple[Any, ...]) -> str:
 
 
 @contextmanager
+def default_dtype(dtype: torch.dtype) -> Iterator[None]:
+    """A state in which new tensors have this dtype unless told otherwise."""
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(dtype)
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(before)
+
+
+@contextmanager
 def compiling(kind: str) -> Iterator[None]:
     """A state in which torch says that it compiles ("compiling") or exports ("exporting")."""
     names = {"compiling": ("_is_compiling_flag",), "exporting": ("_is_compiling_flag", "_is_exporting_flag")}

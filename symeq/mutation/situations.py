@@ -10,7 +10,7 @@ import copy
 import math
 import warnings
 from collections.abc import Callable, Generator, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from math import prod
 from types import ModuleType
@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from torch.autograd import forward_ad
 
 from symeq.combinatorics.partitions import count
+from symeq.interpretation.recording import default_dtype
 from symeq.mutation.definition import Array, Bools, Definition, Indices, index_tuples
 from symeq.signature import BasisKind, Layout, Normalization, Signature
 
@@ -136,16 +137,6 @@ class _Sample:
     @property
     def counts(self) -> dict[str, int]:
         return {name: len(nodes) for name, nodes in self.real.items()}
-
-
-@contextmanager
-def _default_dtype(dtype: torch.dtype) -> Iterator[None]:
-    before = torch.get_default_dtype()
-    torch.set_default_dtype(dtype)
-    try:
-        yield
-    finally:
-        torch.set_default_dtype(before)
 
 
 class _Run:
@@ -332,7 +323,7 @@ class _Run:
             case "autocast":
                 return torch.autocast("cpu", torch.bfloat16)
             case "float64":
-                return _default_dtype(torch.float64)
+                return default_dtype(torch.float64)
         return nullcontext()
 
     def _callable(self, layer: nn.Module, x: Tensor, options: dict[str, Any]) -> Callable[..., Any]:

@@ -76,38 +76,26 @@ def _refusals(trial: Trial, sizes: Any) -> Iterator[tuple[str, Callable[[], Any]
     yield "too few channels", call(x[..., :1])
     yield "integers", call(x.long())
     yield "another dtype", call(x.float())
-    axes = signature.order_in + 1
-    if axes > 1:
-        yield "too few axes", lambda: layer(x.reshape(-1)[:IN_CHANNELS] if axes > 1 else x[..., 0])
+    if signature.order_in:
+        yield "too few axes", lambda: layer(x.reshape(-1)[:IN_CHANNELS], **trial.arguments(case, x, None)[1])
+    needed = {name: size for name, size in sizes.items() if name not in signature.inputs}
     for name in signature.index_sets:
-        places = [at for at, other in enumerate(signature.inputs) if other == name]
-        if len(places) > 1:
-            grown = torch.cat([x, x.narrow(x.dim() - axes + places[-1], 0, 1)], x.dim() - axes + places[-1])
-            yield f"two sizes of {name}", call(grown)
-        if name in signature.inputs:
-            yield (
-                f"a size of {name} that x does not have",
-                call(
-                    x,
-                    sizes={
-                        name: sizes[name] + 1,
-                    },
-                ),
-            )
+        axes = [x.dim() - 1 - signature.order_in + at for at, n in enumerate(signature.inputs) if n == name]
+        if len(axes) > 1:
+            yield f"two sizes of {name}", call(torch.cat([x, x.narrow(axes[-1], 0, 1)], axes[-1]))
+        if axes:
+            other = needed | {name: sizes[name] + 1}
+            yield f"a size of {name} that x does not have", call(x, sizes=other)
         else:
-            yield f"no size of {name}", lambda: layer(trial.arguments(case, x, None)[0])
-            yield f"a negative size of {name}", call(x, sizes={name: -1})
-        wrong = {name: np.ones((*case.batch, sizes[name] + 1), dtype=np.bool_)}
-        yield f"a mask of {name} of another length", call(x, wrong)
-        yield f"a mask of {name} that is not bool", call(x, {name: np.ones((*case.batch, sizes[name]))})
-        break
-    yield "a size of an unknown index set", call(x, sizes={**_needed(trial, sizes), "nobody": 3})
+            others = {known: size for known, size in needed.items() if known != name}
+            yield f"no size of {name}", call(x, sizes=others)
+            yield f"a negative size of {name}", call(x, sizes=needed | {name: -1})
+        longer = np.ones((*case.batch, sizes[name] + 1), dtype=np.bool_)
+        yield f"a mask of {name} of another length", call(x, {name: longer})
+        # Integers can be inverted as bools can, so that nothing but a look at the dtype finds them.
+        yield f"a mask of {name} of integers", call(x, {name: longer[..., :-1].astype(np.int64)})
+    yield "a size of an unknown index set", call(x, sizes=needed | {"nobody": 3})
     yield "a mask of an unknown index set", call(x, mask={"nobody": torch.ones(3, dtype=torch.bool)})
-
-
-def _needed(trial: Trial, sizes: Any) -> dict[str, int]:
-    inputs = trial.signature.inputs
-    return {name: size for name, size in sizes.items() if name not in inputs}
 
 
 def _try_refusal(what: str, run: Callable[[], Any]) -> None:

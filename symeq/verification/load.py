@@ -7,6 +7,7 @@ A file is executed on its own: under a private name that does not stay in ``sys.
 from __future__ import annotations
 
 import itertools
+import linecache
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -20,14 +21,10 @@ from typing import Any, TypeAlias, get_args
 import numpy as np
 from torch import nn
 
-from symeq.bases.derive import derive
 from symeq.combinatorics.partitions import count, ranks
-from symeq.emit.printer import view
-from symeq.emit.render import render
 from symeq.errors import InvalidPartitionError, NotALayerError, OptionError, SignatureError, TooLargeError
-from symeq.plans.lower import lower
-from symeq.plans.passes import optimize
-from symeq.signature import EmitOptions, Layout, Signature, Spec
+from symeq.pipeline import emit
+from symeq.signature import Layout, Signature, Spec
 
 Target: TypeAlias = "Spec | PathLike[str] | type[nn.Module]"
 
@@ -45,7 +42,7 @@ _numbers = itertools.count()
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """A layer class to be verified; ``name`` says which.
+    """A layer class to be verified; ``name`` says which, ``source`` is the text of its module where known.
 
     ``basis_slots[s]`` is the slot, by definition, of row s of its BASIS; None for a lazy BASIS.
     """
@@ -55,6 +52,7 @@ class Subject:
     signature: Signature
     layout: Layout
     basis_slots: tuple[int, ...] | None
+    source: str
 
     @property
     def emitted(self) -> bool:
@@ -80,7 +78,7 @@ def resolve(target: Target, signature: Spec | None = None) -> Subject:
         TooLargeError: the signature has more operators than can be verified.
     """
     if isinstance(target, type):
-        return _subject(target.__qualname__, target, signature)
+        return _subject(target.__qualname__, target, signature, _source_of(target))
     if isinstance(target, nn.Module):
         raise NotALayerError(
             f"an instance of {type(target).__name__}",
@@ -89,7 +87,8 @@ def resolve(target: Target, signature: Spec | None = None) -> Subject:
         )
     if isinstance(target, PathLike) or (isinstance(target, str) and "->" not in target):
         path = Path(fspath(target))
-        return _subject(str(path), _layer_of(_read(path), path), signature)
+        source = _read(path)
+        return _subject(str(path), _layer_of(source, path), signature, source.decode(errors="replace"))
     if signature is not None:
         raise OptionError("signature", signature, "None, as the target is a signature itself")
     return _emitted(Signature.of(target))
@@ -97,10 +96,10 @@ def resolve(target: Target, signature: Spec | None = None) -> Subject:
 
 def _emitted(signature: Signature) -> Subject:
     _refuse_too_large(signature)
-    rendered = render(view(optimize(lower(derive(signature, "diagram"))), EmitOptions()))
+    rendered = emit(signature)
     path = Path(f"<emitted>/{rendered.file_name}")
     layer = _layer_of(rendered.text.encode(), path)
-    return _subject(f"{layer.__qualname__}, emitted just now", layer, signature)
+    return _subject(f"{layer.__qualname__}, emitted just now", layer, signature, rendered.text)
 
 
 def _refuse_too_large(signature: Signature) -> None:
@@ -228,7 +227,16 @@ def _registered(module: ModuleType) -> Iterator[None]:
 # ---------------------------------------------------------------- classes
 
 
-def _subject(name: str, layer: type, given: Spec | None) -> Subject:
+def _source_of(layer: type) -> str:
+    """The text of the module that a class was defined in; empty where there is none to read."""
+    file = getattr(sys.modules.get(layer.__module__), "__file__", None)
+    if file is None:
+        return ""
+    linecache.checkcache(file)
+    return "".join(linecache.getlines(file))
+
+
+def _subject(name: str, layer: type, given: Spec | None, source: str) -> Subject:
     if not issubclass(layer, nn.Module):
         raise NotALayerError(name, "it is no torch.nn.Module", "Give a layer class.")
     if not hasattr(layer, "BASIS"):
@@ -240,7 +248,7 @@ def _subject(name: str, layer: type, given: Spec | None) -> Subject:
         raise NotALayerError(
             name, f"its LAYOUT is {layout!r}", 'Expected "channels-last" (the default) or "channels-first".'
         )
-    return Subject(name, layer, signature, layout, _basis_slots(name, layer, signature))
+    return Subject(name, layer, signature, layout, _basis_slots(name, layer, signature), source)
 
 
 def _signature(name: str, layer: type, given: Spec | None) -> Signature:

@@ -146,18 +146,6 @@ def _small(trial: Trial, case: Case, rng: np.random.Generator) -> tuple[Array, M
     return small, masks, Parameters(weight, bias)
 
 
-def _of_dtype(trial: Trial, case: Case, parameters: Parameters, dtype: torch.dtype) -> nn.Module:
-    layer = trial.new(case, dtype)
-    state = {"weight": torch.from_numpy(parameters.weight.astype(np.float64))}
-    if parameters.bias is not None:
-        state["bias"] = torch.from_numpy(parameters.bias.astype(np.float64))
-    try:
-        layer.load_state_dict(state)
-    except Exception as error:
-        raise raised("load_state_dict", error) from error
-    return layer
-
-
 def _expect(trial: Trial, words: str, y: Tensor, dtype: torch.dtype, expected: Array, bound: float) -> None:
     """y, channels last, has a dtype, is finite, and differs from what is expected by at most ``bound``."""
     if y.dtype != dtype:
@@ -183,7 +171,7 @@ def _called(trial: Trial, layer: nn.Module, case: Case, x: Tensor, masks: Masks 
 def _try_single(trial: Trial, case: Case, at: int) -> None:
     x, masks, parameters = _small(trial, case, trial.rng("float32", at))
     expected = trial.expected(case, parameters, x, masks)
-    layer = _of_dtype(trial, case, parameters, torch.float32)
+    layer = trial.loaded(trial.new(case, torch.float32), parameters)
     words = f"{case}, float32"
     y = _called(trial, layer, case, torch.from_numpy(x).float(), masks, words)
     bound = 0.0 if _fits(trial, case.sizes) else 1e-5 * max(1.0, float(np.abs(expected).max(initial=0)))
@@ -201,7 +189,7 @@ def _try_half(trial: Trial, half: _Half, at: int) -> None:
     bias = np.zeros((len(trial.bias_dense), OUT_CHANNELS))
     parameters = Parameters(weight, bias)
     expected = trial.expected(case, parameters, x, masks)
-    layer = _of_dtype(trial, case, parameters, torch.float32 if half.autocast else half.dtype)
+    layer = trial.loaded(trial.new(case, torch.float32 if half.autocast else half.dtype), parameters)
     given = torch.from_numpy(x).to(torch.float32 if half.autocast else half.dtype)
     around = torch.autocast("cpu", dtype=half.dtype) if half.autocast else nullcontext()
     with around:

@@ -8,9 +8,8 @@ not among the states and sizes of their scope was not looked at.
 from __future__ import annotations
 
 import ast
-import linecache
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from math import prod
 from typing import Any, TypeAlias
@@ -20,7 +19,15 @@ from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 from symeq.interpretation.forms import Unproved
-from symeq.interpretation.recording import Calls, called, compiled, compiling, dispatched, first_difference
+from symeq.interpretation.recording import (
+    Calls,
+    called,
+    compiled,
+    compiling,
+    default_dtype,
+    dispatched,
+    first_difference,
+)
 from symeq.interpretation.tracing import CHANNELS, Role
 from symeq.verification.load import in_one_line
 from symeq.verification.proofs import ProofCase, Proofs
@@ -36,16 +43,6 @@ MOST_LITERALS = 40  # integers of the source whose neighbourhoods are added to t
 _ENTRIES = 2**60  # more entries than a tensor can have
 _CHANNELS = ((1, 1), (1, 3), (2, 1), (2, 2), (3, 2), (8, 9), (16, 16), (33, 5), (64, 64), (128, 7))
 _BATCHES = ((1,), (3,), (5,), (8,), (64,), (2, 1, 2), (1, 2, 1, 3))
-
-
-@contextmanager
-def _default_dtype(dtype: torch.dtype) -> Iterator[None]:
-    before = torch.get_default_dtype()
-    torch.set_default_dtype(dtype)
-    try:
-        yield
-    finally:
-        torch.set_default_dtype(before)
 
 
 @dataclass(frozen=True)
@@ -84,8 +81,8 @@ STATES = (
         "autocast to bfloat16", torch.float32, lambda: torch.autocast("cpu", torch.bfloat16), backward=True
     ),
     State("autocast to float16", torch.float32, lambda: torch.autocast("cpu", torch.float16), backward=True),
-    State("float64 as default dtype", around=lambda: _default_dtype(torch.float64), backward=True),
-    State("float16 as default dtype", around=lambda: _default_dtype(torch.float16)),
+    State("float64 as default dtype", around=lambda: default_dtype(torch.float64), backward=True),
+    State("float16 as default dtype", around=lambda: default_dtype(torch.float16)),
     State("while torch compiles", around=lambda: compiling("compiling"), backward=True),
     State("while torch exports", around=lambda: compiling("exporting"), backward=True),
 )
@@ -202,7 +199,7 @@ class Runs:
     def ladder(self, whole: bool = True) -> list[dict[str, int]]:
         """Sizes: a ladder, or few of it, and those around each integer in the source; apart and all equal."""
         # The small integers of a source are slots and axes; every layer is tried around them where ``whole``.
-        literals = [n for n in integers_of(self.trial.subject.file) if whole or n >= 20][:MOST_LITERALS]
+        literals = [n for n in integers_of(self.trial.subject.source) if whole or n >= 20][:MOST_LITERALS]
         numbers = {*(LADDER if whole else LADDER[::8]), *(n + d for n in literals for d in (-1, 0, 1))}
         order = max(self.signature.order_in, self.signature.order_out)
         found = []
@@ -266,7 +263,7 @@ class Runs:
         """Hold runs with other channels and batches against the usual one, integers left out."""
         sizes, batch = self.usual_sizes(), (2,) * case.rank
         base = self._called(case, self.call(case, sizes, batch), USUAL, False)
-        literals = [n for n in integers_of(self.trial.subject.file) if n <= 512][:MOST_LITERALS]
+        literals = [n for n in integers_of(self.trial.subject.source) if n <= 512][:MOST_LITERALS]
         wide = [(n, 2) for n in literals] + [(2, n) for n in literals]
         light = len(self.trial.dense) * 512 * 4 < 2**24
         for channels in (*_CHANNELS, *(wide if light else ())):
@@ -367,11 +364,14 @@ class Runs:
             )
 
 
-def integers_of(file: str) -> list[int]:
-    """The integers from 2 on that a source file mentions, powers and products of literals worked out."""
-    text = "".join(linecache.getlines(file))
+def integers_of(source: str) -> list[int]:
+    """The integers from 2 on that a module mentions, powers and products of literals worked out.
+
+    >>> integers_of("if n > 5 and b * n < 10**6: y = y + 1")
+    [5, 6, 10, 1000000]
+    """
     try:
-        tree = ast.parse(text)
+        tree = ast.parse(source)
     except (SyntaxError, ValueError):
         return []
     found: set[int] = set()

@@ -163,16 +163,18 @@ class Trial:
         """A float64 layer with the options of ``case`` and these parameters; one made before serves again."""
         channels: tuple[int, int] = parameters.weight.shape[1:]
         found = self._layers.get(self._key(case, channels))
-        if found is None:
-            found = self.new(case, torch.float64, channels)
+        return self.loaded(found or self.new(case, torch.float64, channels), parameters)
+
+    def loaded(self, layer: nn.Module, parameters: Parameters) -> nn.Module:
+        """The layer itself, with these parameters."""
         state = {"weight": torch.from_numpy(parameters.weight.astype(np.float64))}
         if parameters.bias is not None:
             state["bias"] = torch.from_numpy(parameters.bias.astype(np.float64))
         try:
-            found.load_state_dict(state)
+            layer.load_state_dict(state)
         except Exception as error:
             raise raised("load_state_dict", error) from error
-        return found
+        return layer
 
     def call(self, layer: nn.Module, case: Case, x: Tensor, masks: Masks | None) -> Tensor:
         """The layer's output, channels last; x: (*batch, n, ..., n, channels)."""
