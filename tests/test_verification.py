@@ -5,7 +5,7 @@ import re
 import sys
 from dataclasses import dataclass
 from functools import cache
-from itertools import combinations
+from itertools import combinations, product
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +20,7 @@ from symeq.signature import EmitOptions, Signature
 from symeq.verification import VerificationReport, verify
 from symeq.verification.dense import Dense, cancellation
 from symeq.verification.load import resolve
+from symeq.verification.proofs import ProofCase, Proofs
 from symeq.verification.sizes import graded_sizes, large_sizes
 from symeq.verification.trial import Trial
 
@@ -745,3 +746,52 @@ def test_sizes_stay_within_bounds(spec: Spec) -> None:
     for sizes in graded:
         for a, b in combinations(list(sizes)[:2], 2):
             assert sizes[a] != sizes[b]
+
+
+# ---------------------------------------------------------------- which proofs are made
+
+
+def proofs_of(spec: Spec, brief: bool = False) -> Proofs:
+    """The proofs of an emitted layer, not yet made."""
+    return Proofs(Trial(resolve(spec, None), 0), brief)
+
+
+def options_of(case: ProofCase) -> dict[str, object]:
+    """Four kinds of options of a proof."""
+    return {"basis": case.basis, "norm": case.normalization, "masks": bool(case.masks), "rank": case.rank}
+
+
+def test_every_combination_of_options_is_proved() -> None:
+    """Forward and backward, where it is not said that the proof is to be brief."""
+    proofs = proofs_of((2, 2))
+    for cases in (proofs.forward_cases(), proofs.backward_cases()):
+        found = {tuple(options_of(case).values()) for case in cases if case.bias}
+        assert found == set(product(("diagram", "orbit"), ("sum", "mean", "sqrt"), (False, True), (0, 1, 2)))
+        assert any(not case.bias for case in cases)
+    assert all("batch ranks 0 to 2" in rung.scope for rung in proofs.rungs())
+
+
+def test_a_brief_proof_takes_every_two_options_together() -> None:
+    """Fewer combinations, among which every two options of different kinds are found."""
+    proofs = proofs_of((2, 2), brief=True)
+    cases = [options_of(case) for case in proofs.forward_cases()]
+    assert len(cases) < 12
+    kinds = {"basis": 2, "norm": 3, "masks": 2, "rank": 3}
+    for one, two in combinations(kinds, 2):
+        assert len({(case[one], case[two]) for case in cases}) == kinds[one] * kinds[two], (one, two)
+    backward = [options_of(case) for case in proofs.backward_cases()]
+    for kind, number in kinds.items():
+        assert len({case[kind] for case in backward}) == number, kind
+    assert all("every two" in rung.scope or "each of these" in rung.scope for rung in proofs.rungs())
+
+
+@pytest.mark.parametrize("spec", [(0, 6), (5, 1)])
+def test_a_brief_proof_of_many_steps_takes_each_option_once(spec: Spec) -> None:
+    """Layers of many contractions and broadcasts, whose traces take long."""
+    proofs = proofs_of(spec, brief=True)
+    cases = [options_of(case) for case in proofs.forward_cases()]
+    assert {case["norm"] for case in cases} == {"sum", "mean", "sqrt"}
+    assert {case["basis"] for case in cases} == {"diagram", "orbit"}
+    assert {case["masks"] for case in cases} == {True, False}
+    assert proofs.backward_cases()
+    assert proofs_of(spec).reach == "every"

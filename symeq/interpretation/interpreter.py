@@ -32,6 +32,7 @@ _CHECKS = ("_assert_scalar", "_assert_async", "sym_constrain_range", "sym_constr
 _EMPTY = ("empty", "empty_like", "empty_strided", "empty_permuted", "new_empty", "new_empty_strided")
 _TURNED = ("squeeze_", "unsqueeze_", "transpose_", "t_", "detach_")
 """These change how the tensor itself is seen; the name that it had before is not used again."""
+_ADDED = ("add_", "sub_")
 _FROM_NUMBERS = ("arange", "tensor", "scalar_tensor")
 
 
@@ -62,31 +63,57 @@ class _Tensor:
     path: tuple[View, ...] = ()
 
     def read(self) -> Value:
+        value = _through(self.path, self._whole())[-1]
+        return replace(value, boolean=self.cell.boolean)
+
+    def outline(self) -> Value:
+        """The axes of the tensor, with nothing in it: views of a large sum are looked at often."""
+        return _through(self.path, values.emptied(self._whole()))[-1]
+
+    def write(self, new: Value) -> None:
+        self._refuse_write()
+        if self.path:
+            new = self._carried(new, self._whole())
+        self._put(new)
+
+    def add(self, change: Value) -> None:
+        """Writes what was there plus ``change``: writing is affine, so that only the change is carried."""
+        self._refuse_write()
+        whole = self._whole()
+        self._put(values.add(whole, self._carried(change, values.emptied(whole))))
+
+    def _whole(self) -> Value:
         if self.cell.stale:
             raise Unproved("a tensor that may have changed when another one was written to")
         if self.cell.value is None:
             raise Unproved("memory that was not written to")
-        value = self.cell.value
-        for view in self.path:
-            value = view.see(value)
-        return replace(value, boolean=self.cell.boolean)
+        return self.cell.value
 
-    def write(self, new: Value) -> None:
+    def _carried(self, new: Value, whole: Value) -> Value:
+        """What the memory becomes, if ``whole`` was in it and ``new`` is written through the views."""
+        levels = _through(self.path[:-1], whole)
+        for view, before in zip(reversed(self.path), reversed(levels), strict=True):
+            new = view.write(before, new)
+        return new
+
+    def _refuse_write(self) -> None:
         if any(cell.given for cell in (self.cell, *self.cell.linked)):
             raise Unproved("an input, a parameter or a constant of the program that is written to")
         if self.cell.value is None and self.path:
             raise Unproved("a part of memory that was not written to as a whole")
-        levels = [self.cell.value]
-        for view in self.path:
-            before = levels[-1]
-            assert before is not None, "only the cell itself may be empty"
-            levels.append(view.see(before))
-        for view, before in zip(reversed(self.path), reversed(levels[:-1]), strict=True):
-            assert before is not None, "only the cell itself may be empty"
-            new = view.write(before, new)
-        self.cell.value = new
+
+    def _put(self, value: Value) -> None:
+        self.cell.value = value
         for other in self.cell.linked:
             other.stale = True
+
+
+def _through(path: Sequence[View], value: Value) -> list[Value]:
+    """The value, and what is seen of it through each view after the other."""
+    levels = [value]
+    for view in path:
+        levels.append(view.see(levels[-1]))
+    return levels
 
 
 def interpret(
@@ -224,7 +251,7 @@ def _on_values(node: fx.Node, name: str, args: Any, kwargs: Any, setting: Settin
     if name in VIEWS or name in PIECES or name in _TURNED:
         if not isinstance(first, _Tensor):
             first = _Tensor(_Cell(lifted(setting, first), first.dtype == torch.bool, given=True))
-        value = first.read()
+        value = first.outline()
         if name in PIECES:
             views = pieces(context, name, value, [*rest, *options.values()])
         else:
@@ -240,6 +267,9 @@ def _on_values(node: fx.Node, name: str, args: Any, kwargs: Any, setting: Settin
         if given[0].dtype == made[0].dtype and (name != "einsum" or len(tensors) == 1):
             tensors[0].cell.link(cell)
         return _Tensor(cell)
+    if name in _ADDED and isinstance(first, _Tensor) and first.path and made[0].dtype == torch.float64:
+        first.add(checked(NATURAL[name[:-1]](context, first.outline(), *rest, **options)))
+        return first
     if name == "copy_":
         return _written(first, _read(args[1]), context, checked)
     if name in ("zero_", "fill_"):

@@ -19,6 +19,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves, tree_map
 
 from symeq.interpretation.forms import Unproved
+from symeq.interpretation.tracing import lean
 
 Calls: TypeAlias = "tuple[tuple[Any, ...], ...]"
 
@@ -205,7 +206,8 @@ def compiled(module: Any, run: Callable[[Any], Any], known: Mapping[str, Tensor]
         return recorded
 
     torch._dynamo.reset()
-    run(torch.compile(module, backend=backend, fullgraph=True, dynamic=True))
+    with lean():
+        run(torch.compile(module, backend=backend, fullgraph=True, dynamic=True))
     return tuple(labels.calls), results[0] if len(results) == 1 else results
 
 

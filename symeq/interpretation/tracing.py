@@ -8,8 +8,9 @@ channels have the sizes ``CHANNELS``.
 
 from __future__ import annotations
 
+import gc
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import count
@@ -139,7 +140,7 @@ def exported(layer: nn.Module, setting: Setting, layout: Layout) -> Program:
     }
     call = _Call(layer, len(setting.signature.index_sets) == 1)
     arguments = (made.x, made.masks, made.probes)
-    with _quiet():
+    with lean(), _quiet():
         try:
             program = torch.export.export(call, arguments, dynamic_shapes=shapes)
         except Exception as error:
@@ -212,7 +213,8 @@ def with_backward(layer: nn.Module, setting: Setting, layout: Layout) -> Program
     made = _inputs(setting, layout, torch.float64)
     names = [name for name, _ in layer.named_parameters()]
     shape_env = ShapeEnv(duck_shape=True)
-    mode = FakeTensorMode(shape_env=shape_env, allow_non_fake_inputs=True)
+    with lean():
+        mode = FakeTensorMode(shape_env=shape_env, allow_non_fake_inputs=True)
 
     def fake(tensor: Tensor, axes: Sequence[str | None] | None) -> Tensor:
         kinds = [
@@ -236,7 +238,7 @@ def with_backward(layer: nn.Module, setting: Setting, layout: Layout) -> Program
     call = _Call(layer, len(setting.signature.index_sets) == 1)
     made.x.requires_grad_()
     parameters = [parameter for _, parameter in layer.named_parameters()]
-    with _quiet(), mode, torch.enable_grad():
+    with lean(), _quiet(), mode, torch.enable_grad():
         arguments = (
             fake(made.x, made.names[id(made.x)]),
             fake(made.cotangent, made.names[id(made.cotangent)]),
@@ -279,7 +281,24 @@ def _told(error: Exception, dims: Mapping[str, Any]) -> str:
 
 
 @contextmanager
-def _quiet() -> Any:
+def lean() -> Iterator[None]:
+    """Tracing without what costs time and serves many calls with the same sizes; it has one of each.
+
+    Results of operations on symbolic sizes come out of torch's cache in several times as long as it takes to
+    work them out; and a graph grows while nothing of it can be collected.
+    """
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        with torch._dynamo.config.patch(fake_tensor_cache_enabled=False):
+            yield
+    finally:
+        if collecting:
+            gc.enable()
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
     """Tracers warn and log about what is reported here."""
     import warnings
 

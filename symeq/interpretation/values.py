@@ -473,6 +473,11 @@ def zero(setting: Setting, dims: tuple[Dim, ...]) -> Value:
     return Value(setting, dims, array([ZERO] * prod(shape), shape))
 
 
+def emptied(value: Value) -> Value:
+    """Zero, along the axes of the value."""
+    return replace(value, data=array([ZERO] * value.data.size, value.data.shape))
+
+
 # ---------------------------------------------------------------- arithmetic
 
 

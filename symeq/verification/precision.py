@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from symeq.interpretation.tracing import lean
 from symeq.verification.dense import Array, cancellation
 from symeq.verification.sizes import Sizes, graded_sizes, sizes_in_words, usual_sizes
 from symeq.verification.trial import (
@@ -33,6 +34,9 @@ HALVES = (torch.float16, torch.bfloat16)
 _LARGE = 8192.0  # in float16 a sum of eight such numbers overflows, their mean does not
 _NODES = 12
 _CALLS = 300
+_MOST_COMPILED = (
+    60  # slots; the compiler takes minutes over many broadcasts, and where to be brief is left out
+)
 
 
 @dataclass(frozen=True)
@@ -110,12 +114,12 @@ def transform_checks(trial: Trial) -> Iterator[Rung]:
 
 
 def compiled_checks(trial: Trial, brief: bool) -> Iterator[Rung]:
-    """The values of the compiled form, which takes seconds to make; one setting if it is to be brief."""
+    """The values of the compiled form, which takes long to make; of one setting or none, to be brief."""
     usual = usual_sizes(graded_sizes(trial), 3)
     masks: tuple[MaskKind, ...] = ("none", "own") if trial.signature.index_sets else ("none",)
     words = sizes_in_words(trial.signature, [usual])
     cases = [Case(basis, usual, mask=mask) for basis in BASES for mask in masks]
-    if not trial.heavy:
+    if not trial.heavy and not (brief and len(trial.dense) > _MOST_COMPILED):
         yield Rung(
             "compiled values",
             f"torch.compile with backend aot_eager, dynamic, values and gradients; {words}; exact",
@@ -316,7 +320,8 @@ def _try_compiled(trial: Trial, case: Case, at: int) -> None:
     words = f"{case}, compiled"
     try:
         run = torch.compile(layer, backend="aot_eager", dynamic=True)
-        y = trial.channels_last(run(given, **options))
+        with lean():
+            y = trial.channels_last(run(given, **options))
         cotangent = rng.integers(1, 10, tuple(y.shape)).astype(np.float64)
         y.backward(torch.from_numpy(cotangent))
     except Exception as error:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Literal, TypeAlias
 
 import torch
 
@@ -16,12 +18,19 @@ from symeq.interpretation.forms import Unproved
 from symeq.interpretation.meaning import Meaning
 from symeq.interpretation.tracing import CHANNELS, Program
 from symeq.interpretation.values import MaskKind, Setting
+from symeq.plans.cost import steps
 from symeq.signature import BasisKind, Normalization
 from symeq.verification.trial import BASES, NORMALIZATIONS, Case, Mismatch, Rung, Trial
 
-SMALL_SLOTS = 50
-"""Up to so many slots every combination of options is proved for every batch rank, unless a brief proof is
-asked for; above, tracing takes seconds, and batch ranks 0 and 2 are proved for one normalisation."""
+MANY_STEPS = 250
+"""Up to so many contractions and broadcasts every combination of options is proved; above, a trace takes
+minutes, and every two options are proved together."""
+
+FEW_STEPS = 100
+"""Up to so many a brief proof takes every two options together; above, each of them once."""
+
+Reach: TypeAlias = Literal["every", "pairs", "few"]
+"""Which combinations of basis, normalisation, masks and batch rank are proved."""
 
 
 @dataclass(frozen=True)
@@ -48,60 +57,67 @@ class Proofs:
 
     def __init__(self, trial: Trial, brief: bool = False) -> None:
         self.trial = trial
-        self.brief = brief
         self.signature = trial.signature
         self.layout = trial.subject.layout
         self.programs: dict[ProofCase, Program] = {}
-        self.small = len(trial.dense) <= SMALL_SLOTS and not brief
+        work = steps(self.signature)
+        few, many = brief and work > FEW_STEPS, brief or work > MANY_STEPS
+        self.reach: Reach = "few" if trial.heavy or few else "pairs" if many else "every"
 
     def setting(self, case: ProofCase) -> Setting:
         """What the program of a case is read for."""
         return Setting(self.signature, case.rank, dict(case.masks))
 
     def forward_cases(self) -> list[ProofCase]:
-        """Every basis and normalisation, with and without masks, batch ranks 0 to 2; then kinds of masks."""
+        """Combinations of basis, normalisation, masks and batch rank; then other masks, and no bias."""
         names = self.signature.index_sets
-        own: dict[str, MaskKind] = dict.fromkeys(names, "own")
-        masks: list[Mapping[str, MaskKind]] = [{}, own] if names else [{}]
         if self.trial.heavy:
             orbit = self._case("orbit", "mean", True, 1, {})
-            return [orbit, *(self._case("diagram", "mean", True, 1, mask) for mask in masks)]
-        cases = [
+            return [orbit, *(self._case("diagram", "mean", True, 1, mask) for mask in self._masks)]
+        if self.reach == "few":
+            return self._pairs()[: len(NORMALIZATIONS)]
+        shared: list[Mapping[str, MaskKind]] = [dict.fromkeys(names, "shared")] if names else []
+        each: list[Mapping[str, MaskKind]] = [{name: "own"} for name in names] if len(names) > 1 else []
+        if self.reach == "pairs":
+            others = [self._case("diagram", "mean", True, 1, mask) for mask in each]
+            return [*self._pairs(), *others, self._case("orbit", "mean", False, 1, *shared)]
+        cases = [case for rank in (1, 0, 2) for case in self._combinations(rank)]
+        cases += [self._case(b, "mean", True, 1, mask) for b in BASES for mask in shared + each]
+        return cases + [self._case(b, "sum", False, 1, mask) for b in BASES for mask in self._masks]
+
+    def backward_cases(self) -> list[ProofCase]:
+        """Such combinations, and no bias."""
+        pairs = self._pairs()
+        if self.trial.heavy:
+            return [self._case("diagram", "mean", True, 1, self._masks[-1])]
+        if self.reach == "few":
+            return [pairs[1]]
+        if self.reach == "pairs":  # each basis, normalisation and rank, with and without masks
+            return [pairs[2], pairs[3], pairs[7]]
+        cases = [case for rank in (1, 0, 2) for case in self._combinations(rank)]
+        return cases + [self._case(b, "sum", False, 1) for b in BASES]
+
+    @property
+    def _masks(self) -> list[Mapping[str, MaskKind]]:
+        """None, and one for each index set."""
+        names = self.signature.index_sets
+        return [{}, dict.fromkeys(names, "own")] if names else [{}]
+
+    def _combinations(self, rank: int) -> list[ProofCase]:
+        return [
             self._case(basis, normalization, True, rank, mask)
             for basis in BASES
             for normalization in NORMALIZATIONS
-            for mask in masks
-            for rank in ((1, 0, 2) if self.small or self._chosen(normalization, mask) else (1,))
+            for mask in self._masks
         ]
-        shared: dict[str, MaskKind] = dict.fromkeys(names, "shared")
-        others: list[Mapping[str, MaskKind]] = [shared] if names else []
-        if len(names) > 1:
-            others += [{name: "own"} for name in names]
-        cases += [self._case(b, "mean", True, 1, mask) for b in BASES for mask in others]
-        cases += [self._case(b, "sum", False, 1, mask) for b in BASES for mask in masks]
-        return cases
 
-    def backward_cases(self) -> list[ProofCase]:
-        """Every basis and normalisation, with and without masks, for one batch axis; some for 0 and 2."""
-        names = self.signature.index_sets
-        own: dict[str, MaskKind] = dict.fromkeys(names, "own")
-        masks: list[Mapping[str, MaskKind]] = [{}, own] if names else [{}]
-        if self.trial.heavy:
-            return [self._case("diagram", "mean", True, 1, masks[-1])]
-        cases = [
-            self._case(basis, normalization, True, 1, mask)
-            for basis in BASES
-            for normalization in NORMALIZATIONS
-            for mask in (masks if self.small or normalization == "mean" else masks[-1:])
+    def _pairs(self) -> list[ProofCase]:
+        """Nine combinations; every two options of different kinds stand together in one of them."""
+        return [
+            self._case(BASES[(r + n) % 2], normalization, True, rank, self._masks[-1] if (r + n) % 3 else {})
+            for r, rank in enumerate((1, 0, 2))
+            for n, normalization in enumerate(NORMALIZATIONS)
         ]
-        if not self.brief:
-            cases += [self._case(b, "mean", True, rank, masks[-1]) for b in BASES for rank in (0, 2)]
-            cases += [self._case(b, "sum", False, 1, {}) for b in BASES]
-        return cases
-
-    def _chosen(self, normalization: Normalization, mask: Mapping[str, MaskKind]) -> bool:
-        """Whether this is the combination that stands for others at batch ranks 0 and 2."""
-        return normalization == "mean" and (bool(mask) or not self.brief or not self.signature.index_sets)
 
     def _case(
         self,
@@ -109,7 +125,7 @@ class Proofs:
         normalization: Normalization,
         bias: bool,
         rank: int,
-        masks: Mapping[str, MaskKind],
+        masks: Mapping[str, MaskKind] = MappingProxyType({}),
     ) -> ProofCase:
         # Without batch axes there is one mask for the one sample.
         kinds: list[tuple[str, MaskKind]] = [
@@ -152,24 +168,22 @@ class Proofs:
     def rungs(self) -> Iterator[Rung]:
         """The proofs, to be made."""
         sizes = "every size of the index sets and of the batch from 2 on"
+        slots, parts = f"{sizes}; every weight and bias slot", f"{sizes}; of x, weight and bias"
         channels = f"{CHANNELS[0]} -> {CHANNELS[1]} channels"
         masks = ", with and without masks" if self.signature.index_sets else ""
-        every = f"both bases, all normalizations{masks}"
-        mean = 'batch rank 1, and ranks 0 and 2 with normalization "mean"'
-        if self.brief:
-            mean += masks and " and masks"
-        ranks = "batch ranks 0 to 2" if self.small else mean
-        forward = f"{sizes}; every weight and bias slot; {every}; {ranks}; {channels}"
-        backward = (
-            f"{sizes}; of x, weight and bias; {every}; {'batch rank 1' if self.brief else mean}; {channels}"
-        )
+        options = f"both bases, all normalizations{masks}"
+        settings = {
+            "every": (f"{options}, batch ranks 0 to 2", f"{options}, batch ranks 0 to 2"),
+            "pairs": (
+                f"{options}, batch ranks 0 to 2, every two of these together",
+                f"{options}, batch ranks 0 to 2, each of these",
+            ),
+            "few": (f"{options}, each of these; batch rank 1", str(self.backward_cases()[0])),
+        }
+        forward, backward = settings[self.reach]
         if self.trial.heavy:
-            only = f'normalization "mean", batch rank 1; {channels}'
-            forward = (
-                f"{sizes}; every weight and bias slot; orbit basis without masks, diagram basis with and "
-                f"without; {only}"
-            )
-            backward = f"{sizes}; of x, weight and bias; diagram basis, masks; {only}"
+            forward = "; ".join(map(str, self.forward_cases()))
+        forward, backward = f"{slots}; {forward}; {channels}", f"{parts}; {backward}; {channels}"
         yield Rung(
             "exported forward pass", forward, self.forward_cases(), lambda c, _: self.try_forward(c), "proved"
         )

@@ -132,6 +132,7 @@ class Runs:
         self.trial = trial
         self.signature = trial.signature
         self.proofs = proofs
+        self._whole = proofs.reach == "every"
 
     def layer(
         self, case: ProofCase, dtype: torch.dtype = torch.float64, channels: tuple[int, int] = CHANNELS
@@ -191,7 +192,7 @@ class Runs:
         if program is None:
             raise Mismatch(f"{case}\nthere is no proved graph to compare with")
         layer = self.layer(case)
-        for sizes in self.ladder(case.normalization == "mean"):
+        for sizes in self.ladder(self._whole and case.normalization == "mean"):
             with FakeTensorMode(allow_non_fake_inputs=True):
                 call = self.call(case, sizes, (2,) * case.rank, layer=layer)
                 self._same(f"{case}, {_sizes_in_words(sizes)}", call, program.run)
@@ -346,20 +347,21 @@ class Runs:
             forward,
             lambda case, _: self.try_eager(case),
         )
-        ladder = self.ladder()
+        ladder = self.ladder(self._whole)
+        integers = "all integers" if self._whole else "all integers from 20 on"
         if ladder != [{}]:
             yield Rung(
                 "sizes as exported",
                 f"the same operations at {len(ladder)} sizes from {_sizes_in_words(ladder[0])} to "
-                f"{_sizes_in_words(ladder[-1])}, among them all integers of the source; batch rank 1",
-                plain if self.proofs.small else mean,
+                f"{_sizes_in_words(ladder[-1])}, among them {integers} of the source; batch rank 1",
+                plain if self._whole else mean,
                 lambda case, _: self.try_sizes(case),
             )
         if not self.trial.heavy:
             yield Rung(
                 "compiled as eager",
                 f'one graph with the same operations, for dynamic sizes; normalization "mean"; {sizes}',
-                mean[-1:] if self.proofs.brief else mean,
+                mean if self._whole else mean[-1:],
                 lambda case, _: self.try_compiled(case),
             )
 
