@@ -137,7 +137,7 @@ def _fits(trial: Trial, sizes: Sizes) -> bool:
 def _large_sizes(trial: Trial) -> dict[str, int]:
     """Sizes at which sums are long."""
     order = max(trial.signature.order_in, trial.signature.order_out, 1)
-    nodes = max(2, min(_NODES, round((2**14) ** (1 / order))))
+    nodes = max(2, min(_NODES, round((2**12) ** (1 / order))))
     return {name: nodes + at for at, name in enumerate(trial.signature.index_sets)}
 
 

@@ -266,7 +266,7 @@ class Runs:
         base = self._called(case, self.call(case, sizes, batch), USUAL, False)
         literals = [n for n in integers_of(self.trial.subject.source) if n <= 512][:MOST_LITERALS]
         wide = [(n, 2) for n in literals] + [(2, n) for n in literals]
-        light = len(self.trial.dense) * 512 * 4 < 2**24
+        light = len(self.trial.dense) * 512 * 4 < 2**22
         for channels in (*_CHANNELS, *(wide if light else ())):
             if not light and max(channels) > 16:
                 continue

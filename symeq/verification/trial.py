@@ -152,7 +152,7 @@ class Trial:
                 [*map(str, channels), *(f"{name}={value!r}" for name, value in options.items())]
             )
             raise raised(f"{self.subject.layer.__name__}({given})", error) from error
-        if dtype == torch.float64:
+        if dtype == torch.float64 and channels == (IN_CHANNELS, OUT_CHANNELS):
             self._layers[self._key(case, channels)] = made
         return made
 
@@ -162,8 +162,10 @@ class Trial:
     def layer(self, case: Case, parameters: Parameters) -> nn.Module:
         """A float64 layer with the options of ``case`` and these parameters; one made before serves again."""
         channels: tuple[int, int] = parameters.weight.shape[1:]
-        found = self._layers.get(self._key(case, channels))
-        return self.loaded(found or self.new(case, torch.float64, channels), parameters)
+        key = self._key(case, channels)
+        if key not in self._layers:
+            self._layers[key] = self.new(case, torch.float64, channels)
+        return self.loaded(self._layers[key], parameters)
 
     def loaded(self, layer: nn.Module, parameters: Parameters) -> nn.Module:
         """The layer itself, with these parameters."""
