@@ -41,6 +41,7 @@ from symeq.verification.trial import (
 )
 
 MOST_ALONE = 2**25  # index tuples times operators that are looked at one by one
+_WIDTH = 256  # output channels of a layer of which each shows one slot
 LISTED_SLOTS = 1000  # up to so many operators each is tried alone; above, a sample
 
 
@@ -156,7 +157,7 @@ def _alone(trial: Trial, name: str, sizes: Sequence[Sizes], mask: MaskKind) -> R
     """One operator to an output channel, so that no other can make up for it."""
     signature, slots = trial.signature, len(trial.dense)
     # A heavy layer takes long to make: use the one that there is, with its few channels.
-    width, most = (OUT_CHANNELS, 5 * OUT_CHANNELS) if trial.heavy else (256, 128)
+    width, most = (OUT_CHANNELS, 5 * OUT_CHANNELS) if trial.heavy else (_WIDTH, 128)
     number = most if slots > LISTED_SLOTS else slots
     tried = [s for s in sizes if number * prod(s[name] for name in signature.positions) <= MOST_ALONE]
     cases = [
@@ -193,7 +194,8 @@ def _alone(trial: Trial, name: str, sizes: Sequence[Sizes], mask: MaskKind) -> R
 
 def _bias_alone(trial: Trial, sizes: Sequence[Sizes]) -> Rung:
     """One bias operator to an output channel, of a layer whose weights are zero."""
-    slots, width = len(trial.bias_dense), OUT_CHANNELS
+    slots = len(trial.bias_dense)
+    width = OUT_CHANNELS if trial.heavy else max(OUT_CHANNELS, min(slots, _WIDTH))
     number = min(slots, 2 * width) if trial.heavy else slots
     cases = [
         (Case(basis, s), part)
