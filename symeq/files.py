@@ -73,7 +73,7 @@ def _new_file(folder: Path) -> Path:
 
 def _output_error(error: OSError, folder: Path, remedy: str) -> OutputError:
     if isinstance(error, FileExistsError | NotADirectoryError):
-        return OutputError(folder, "is a file, expected a folder", remedy)
+        return OutputError(folder, "is a file, or lies in one: expected a folder", remedy)
     # Of a file that could not be put in its place, the second name is the one that was asked for.
     place = Path(error.filename2 or error.filename or folder)
     if error.filename2 and error.errno == errno.ENAMETOOLONG:

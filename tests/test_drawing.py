@@ -843,7 +843,7 @@ def test_without_matplotlib_svg_works_and_png_says_what_to_install() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("MissingLibraryError matplotlib matplotlib draws PNG files")
-    assert 'pip install "symeq[draw]"' in done.stdout
+    assert "pip install matplotlib" in done.stdout
 
 
 @pytest.mark.parametrize("dpi", [0, -1, float("nan"), float("inf"), "96", True, None])

@@ -58,7 +58,7 @@ def plan_graph(plan: Plan) -> Drawing:
             f"tensors or products side by side in the plan of {spelled(plan.signature)}",
             abreast,
             MOST_ABREAST,
-            "plan.report() counts its steps; lower orders, such as 3 -> 3, can be drawn.",
+            "`symeq show --plan` counts its steps, as plan.report() does; lower orders, such as 3 -> 3, can be drawn.",
         )
     box = max(text_width(line, 9.5) for tensor in (*above, *below) for line in tensor.lines) + 16
     mixes = sorted(range(len(plan.mixes)), key=lambda at: (plan.mixes[at].level, -at))
