@@ -395,6 +395,20 @@ class TestSite:
         for name, found in pages.items():
             assert not re.search("\\$|[\ue000-\uf8ff]", found.text), name
 
+    def test_pictures_are_drawn_and_described(self, site: Path) -> None:
+        """Where a page asks for one there is one; every picture of the site is a file, with words for it."""
+        asked = {path: path.read_text(encoding="utf-8").count("<!-- picture ") for path in PAGES}
+        assert sum(asked.values()) >= 8
+        for path, number in asked.items():
+            html = (
+                (site / path.relative_to(CHECKOUT / "docs")).with_suffix(".html").read_text(encoding="utf-8")
+            )
+            assert html.count("<img") == number and "<!-- picture " not in html
+        for path in site.rglob("*.html"):
+            for tag in re.findall(r"<img [^>]*>", path.read_text(encoding="utf-8")):
+                words, source = (re.search(f'{name}="([^"]+)"', tag) for name in ("alt", "src"))
+                assert words and source and (path.parent / source[1]).is_file(), (path, tag)
+
     def test_notebooks_show_their_outputs(self, site: Path) -> None:
         """Pictures, text and tables of the committed outputs are in the pages."""
         for path in NOTEBOOKS:
