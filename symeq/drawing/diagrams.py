@@ -159,7 +159,7 @@ def refuse_panels(operators: int, signature: Signature, bias: int = 0) -> None:
             f"diagrams on one sheet for {spelled(signature)}{parts}",
             operators + bias,
             MOST_PANELS,
-            "Draw some of them: --limit 100 on the command line, or symeq.drawing.sheet(basis, slots=range(100)).",
+            "Draw some: --limit 100 on the command line, or symeq.drawing.sheet(basis, slots=range(100)).",
         )
 
 

@@ -55,7 +55,7 @@ def lattice(
             f"set partitions in the lattice of {subject}",
             number,
             MOST_NODES,
-            "symeq.drawing.lattice(5) has 52; symeq.drawing.lattice(..., above=rgs) draws what one set partition refines.",
+            "symeq.drawing.lattice(5) has 52; lattice(..., above=rgs) draws what a set partition refines.",
         )
     nodes = [
         SetPartition.from_labels(merger.rgs[block] for block in finest) for merger in set_partitions(owners)
@@ -117,7 +117,7 @@ def _positions(what: int | Spec) -> tuple[tuple[str, ...], str]:
 
 def _refuse_elements(m: int) -> None:
     if m > MOST_ELEMENTS:
-        raise TooLargeError("elements of a lattice", m, MOST_ELEMENTS, "symeq.drawing.lattice(5) can be drawn.")
+        raise TooLargeError("elements of a lattice", m, MOST_ELEMENTS, "lattice(5) can be drawn.")
 
 
 def _name(node: SetPartition) -> str:
