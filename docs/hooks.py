@@ -1,4 +1,4 @@
-"""What MkDocs does not do by itself: notebooks as pages, formulas as MathML, help texts, doctests fenced.
+"""What MkDocs does not do by itself: notebooks as pages, pictures, formulas as MathML, help texts, doctests.
 
 Everything happens while the site is built, from files of this repository alone; the finished pages load
 nothing from elsewhere and run no script for their formulas. ``mkdocs.yml`` names this file twice: as a hook
@@ -13,6 +13,7 @@ import os
 import re
 import subprocess
 import sys
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -23,12 +24,15 @@ from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
+from symeq import drawing, plan
+
 log = logging.getLogger("mkdocs.hooks.symeq")
 
 ROOT = Path(__file__).resolve().parent.parent
 # Pages whose text lies outside docs/, with their places in the site.
 ELSEWHERE = {"changelog.md": "CHANGELOG.md", "contributing.md": "CONTRIBUTING.md"}
 HELP = re.compile(r"^<!-- help(?P<command> [a-z]+)? -->$", re.MULTILINE)
+PICTURE = re.compile(r"^<!-- picture (?P<call>.+) -->$", re.MULTILINE)
 # Code, which is left alone, or a formula between $$ or $.
 CODE_OR_FORMULA = re.compile(
     r"^[ ]*(?P<fence>```+|~~~+).*?^[ ]*(?P=fence)[ ]*$"
@@ -123,11 +127,21 @@ def fenced(text: str, language: str) -> str:
     return f"{fence}{language}\n{text.rstrip()}\n{fence}"
 
 
-# ---------------------------------------------------------------- formulas and help
+# ---------------------------------------------------------------- pictures, formulas and help
 
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
-    """Puts the help texts in, and a placeholder for every formula."""
+    """Puts pictures and help texts in, and a placeholder for every formula."""
+    drawn = count()
+
+    def draw(found: re.Match[str]) -> str:
+        picture = eval(found["call"], vars(drawing) | {"plan": plan})
+        name = f"{Path(page.file.src_uri).stem}-{next(drawn)}.svg"
+        uri = (Path(page.file.src_uri).parent / name).as_posix()
+        files.append(File.generated(config, uri, content=picture.svg()))
+        return f"![{picture.title}]({name})"
+
+    markdown = PICTURE.sub(draw, markdown)
     markdown = HELP.sub(lambda found: help_text((found["command"] or "").split()), markdown)
     formulas: list[str] = []
 

@@ -11,6 +11,8 @@ from pathlib import Path
 
 from symeq.errors import OutputError
 
+_ASIDE = ".symeq-"
+
 
 def write_files(
     contents: Mapping[Path, bytes],
@@ -63,7 +65,7 @@ def write_files(
 
 def _new_file(folder: Path) -> Path:
     """An empty file beside those to be written, with the permissions that they shall have."""
-    handle, name = tempfile.mkstemp(dir=folder, prefix=".symeq-", suffix=".part")
+    handle, name = tempfile.mkstemp(dir=folder, prefix=_ASIDE, suffix=".part")
     os.close(handle)
     umask = os.umask(0)
     os.umask(umask)
@@ -73,9 +75,11 @@ def _new_file(folder: Path) -> Path:
 
 def _output_error(error: OSError, folder: Path, remedy: str) -> OutputError:
     if isinstance(error, FileExistsError | NotADirectoryError):
-        return OutputError(folder, "is a file, expected a folder", remedy)
+        return OutputError(folder, "is a file, or lies in one: expected a folder", remedy)
     # Of a file that could not be put in its place, the second name is the one that was asked for.
     place = Path(error.filename2 or error.filename or folder)
+    if place.name.startswith(_ASIDE):
+        place = folder  # nobody asked for a file of that name
     if error.filename2 and error.errno == errno.ENAMETOOLONG:
         remedy = "Choose a shorter name; a layer takes one with --class-name."
     return OutputError(place, f"cannot be written ({error.strerror or error})", remedy)

@@ -3,8 +3,7 @@
 In a page a block of ``python`` runs, as a doctest if it begins with ``>>>``; all of one page share their
 names. A block of ``python title="FILE"`` is written to that file. A block of ``console`` holds lines such as
 ``$ symeq count 2 2``, each with what it prints, or with nothing, if the page does not show it; ``...`` stands
-for anything. Other languages are ``text``, which does not run, and ``json``, which must parse. Each page has
-an empty folder.
+for anything. ``json`` must parse, and there are no other languages. Each page has an empty folder.
 """
 
 from __future__ import annotations
@@ -40,7 +39,8 @@ pytestmark = pytest.mark.checkout
 CHECKOUT = Path(__file__).resolve().parent.parent
 PAGES = sorted((CHECKOUT / "docs").rglob("*.md"))
 NOTEBOOKS = sorted((CHECKOUT / "notebooks").glob("[0-9]*.ipynb"))
-LANGUAGES = {"python", "console", "json", "text"}
+LANGUAGES = {"python", "console", "json"}
+QUICK = {"count", "show", "prove", "check", "generate"}  # commands that take seconds
 FENCE = re.compile(
     r"^(?P<indent> *)(?P<fence>```+)(?P<head>[^`\n]*)\n(?P<body>.*?)^ *(?P=fence) *$", re.M | re.S
 )
@@ -86,10 +86,13 @@ def split_call(part: str) -> tuple[str, str]:
 
 
 def run_call(call: str) -> tuple[str, int]:
-    """What ``symeq ...`` prints, and its exit code."""
+    """What ``symeq ...``, or ``python ...``, prints, and its exit code."""
     name, *arguments = shlex.split(call, comments=True)
+    if name == "python":
+        done = subprocess.run([sys.executable, *arguments], capture_output=True, text=True, check=False)
+        return done.stdout + done.stderr, done.returncode
     if name != "symeq":
-        raise AssertionError(f"only symeq runs in a console block, not {name!r}")
+        raise AssertionError(f"only symeq and python run in a console block, not {name!r}")
     out = io.StringIO()
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(out):
         code = main(arguments)
@@ -166,10 +169,45 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
             del sys.modules[name]
 
 
-@pytest.mark.parametrize("path", PAGES, ids=[str(path.relative_to(CHECKOUT / "docs")) for path in PAGES])
+@pytest.mark.parametrize(
+    "path",
+    [CHECKOUT / "README.md", *PAGES],
+    ids=["README.md", *(str(path.relative_to(CHECKOUT / "docs")) for path in PAGES)],
+)
 def test_every_block_of_the_page_runs(path: Path, folder: Path, seed: int) -> None:
     """What a page shows is what one gets."""
     run_page(path.read_text(encoding="utf-8"), path.name)
+
+
+@pytest.mark.parametrize("path", PAGES, ids=[str(path.relative_to(CHECKOUT / "docs")) for path in PAGES])
+def test_no_block_is_hidden_from_the_runner(path: Path) -> None:
+    """Every block of code is fenced by backticks; what is indented, or fenced by tildes, would not run."""
+    assert hidden_blocks(path.read_text(encoding="utf-8")) == []
+
+
+def hidden_blocks(page: str) -> list[str]:
+    """The first lines of blocks that are code for Markdown and nothing for ``blocks``."""
+    text = re.sub(
+        r"^!!! .*\n(?:\n| {4}.*\n)*", "", FENCE.sub("", page), flags=re.M
+    )  # admonitions are indented
+    return [
+        line.strip() for line in re.findall(r"^[ ]*\n(?: {4}|\t)[^\n]*|^[ ]*(?:```|~~~)[^\n]*", text, re.M)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("Text.\n\n    $ symeq count\n", ["$ symeq count"]),
+        ("Text.\n\n~~~python\n1\n~~~\n", ["~~~python", "~~~"]),
+        ("Text.\n\n```python\n1\n", ["```python"]),
+        ("Text.\n\n!!! note\n\n    No code.\n\nText.\n", []),
+        ("Text.\n\n```python\nif x:\n\n    y\n```\n", []),
+    ],
+)
+def test_hidden_blocks_are_found(text: str, found: list[str]) -> None:
+    """Indented, fenced in another way, or never closed."""
+    assert hidden_blocks(text) == found
 
 
 def test_the_blocks_are_found() -> None:
@@ -195,8 +233,11 @@ def page(language: str, *lines: str) -> str:
         (page("python", "undefined"), None),
         (page("sh", "symeq count 2 2"), "'sh' is none of"),
         (page("", "symeq count 2 2"), "'' is none of"),
+        (page("text", "symeq count 2 2"), "'text' is none of"),
         (page("console", "symeq count 2 2"), "begins with"),
-        (page("console", "$ pip install symeq"), "only symeq runs"),
+        (page("console", "$ pip install symeq"), "only symeq and python run"),
+        (page("console", "$ python -c 'print(6 * 7)'", "43"), "the page shows"),
+        (page("console", "$ python -c 'raise SystemExit(3)'"), "exit code 3, which is not shown"),
         (page("console", "$ symeq count 2 2", "no such words"), "the page shows"),
         (page("console", "$ symeq count 2 2", "...", "  operators       16"), "the page shows"),
         (page("console", "$ symeq count two"), "exit code 2, which is not shown"),
@@ -223,16 +264,30 @@ def test_the_runner_accepts_what_is_true(folder: Path) -> None:
     assert run_page(text, "page.md") == 6
 
 
-def test_the_readme_names_calls_that_exist() -> None:
-    """Every ``symeq ...`` line of the README names a command, and options that it has."""
+def test_the_readme_names_calls_that_exist(folder: Path) -> None:
+    """Every ``symeq ...`` line of the README names a command, and options that it has; the quick ones run."""
     known = {info.callback.__name__: option_names(info.callback.__name__) for info in app.registered_commands}
     readme = (CHECKOUT / "README.md").read_text(encoding="utf-8")
-    lines = re.findall(r"^    (?:\$ )?symeq (.*)$", readme, re.M)
+    lines = re.findall(r"^    symeq (.*)$", readme, re.M)
     assert len(lines) > 10
     for line in lines:
         command, *rest = shlex.split(line, comments=True)
         assert command in known, line
         assert {word for word in rest if word.startswith("--")} <= known[command], line
+        if command in QUICK:
+            assert run_call(f"symeq {line}")[1] == 0, line
+
+
+def test_the_make_targets_that_are_named_exist() -> None:
+    """Every ``make ...`` of the README, of CONTRIBUTING and of the pages is in the Makefile."""
+    rules = (CHECKOUT / "Makefile").read_text(encoding="utf-8")
+    targets = set(re.findall(r"^([a-z-]+):", rules, re.M)) | {"test-wheel", "test-checkout"}
+    for path in (CHECKOUT / "README.md", CHECKOUT / "CONTRIBUTING.md", *PAGES):
+        named = re.findall(
+            r"(?:^    |`)(?:\w+=\S+ )?make (?:\w+=\S+ )*([a-z-]+)", path.read_text(encoding="utf-8"), re.M
+        )
+        assert set(named) <= targets, path
+    assert {"demo", "test", "notebooks", "docs"} <= targets
 
 
 def option_names(command: str) -> set[str]:
@@ -339,6 +394,20 @@ class TestSite:
         assert pages["notebooks/04_graphs.html"].formulas > 20
         for name, found in pages.items():
             assert not re.search("\\$|[\ue000-\uf8ff]", found.text), name
+
+    def test_pictures_are_drawn_and_described(self, site: Path) -> None:
+        """Where a page asks for one there is one; every picture of the site is a file, with words for it."""
+        asked = {path: path.read_text(encoding="utf-8").count("<!-- picture ") for path in PAGES}
+        assert sum(asked.values()) >= 8
+        for path, number in asked.items():
+            html = (
+                (site / path.relative_to(CHECKOUT / "docs")).with_suffix(".html").read_text(encoding="utf-8")
+            )
+            assert html.count("<img") == number and "<!-- picture " not in html
+        for path in site.rglob("*.html"):
+            for tag in re.findall(r"<img [^>]*>", path.read_text(encoding="utf-8")):
+                words, source = (re.search(f'{name}="([^"]+)"', tag) for name in ("alt", "src"))
+                assert words and source and (path.parent / source[1]).is_file(), (path, tag)
 
     def test_notebooks_show_their_outputs(self, site: Path) -> None:
         """Pictures, text and tables of the committed outputs are in the pages."""

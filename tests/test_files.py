@@ -86,3 +86,18 @@ def test_places_that_cannot_be_written(tmp_path: Path) -> None:
         with pytest.raises(OutputError, match=problem):
             write_files({path: b"x"}, ours)
     assert files_in(tmp_path) == before
+
+
+def test_a_folder_that_may_not_be_written_to_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The message names the folder that was asked for, not the file that was to be written aside."""
+
+    def refuse(dir: Path, prefix: str, suffix: str) -> None:
+        raise PermissionError(13, "Permission denied", str(dir / f"{prefix}x{suffix}"))
+
+    monkeypatch.setattr("tempfile.mkstemp", refuse)
+    with pytest.raises(OutputError) as raised:
+        write_files({tmp_path / "new" / "x": b"x"}, ours, remedy="Elsewhere.")
+    assert str(raised.value) == f"{tmp_path / 'new'}: cannot be written (Permission denied). Elsewhere."
+    assert files_in(tmp_path) == {}

@@ -35,10 +35,15 @@ def load() -> ModuleType:
 run = load()
 
 
+# A window system is asked for that is not there, and no program is in reach: neither a display nor LaTeX.
+BARE = {"DISPLAY": "", "WAYLAND_DISPLAY": "", "MPLBACKEND": "TkAgg", "PATH": str(FOLDER / "nowhere")}
+
+
 @cache
 def executed(name: str) -> tuple[NotebookNode, tuple[tuple[str, str], ...]]:
     """A notebook after one run of a clean kernel, and what its checks said of each answer, in their order.
 
+    The kernel has neither a display nor LaTeX, and pictures must appear all the same.
     The answers are tried after the last cell, in the same kernel: first all wrong ones, then the right one.
     """
     notebook = run.read(FOLDER / name)
@@ -48,7 +53,7 @@ def executed(name: str) -> tuple[NotebookNode, tuple[tuple[str, str], ...]]:
         for answer in (*solution.wrong, solution.right):
             tried.append(answer)
             notebook.cells += [new_code_cell(answer), new_code_cell(check.source)]
-    fresh = run.execute(notebook, timeout=300)
+    fresh = run.execute(notebook, timeout=300, **BARE)
     verdicts = [run.shown(cell)[0][1] for cell in fresh.cells[length + 1 :: 2]]
     del fresh.cells[length:]
     return fresh, tuple(zip(tried, verdicts, strict=True))
@@ -83,12 +88,15 @@ def test_every_notebook_is_tested() -> None:
     assert [path.name for path in run.paths()] == list(SOLUTIONS)
 
 
-def test_neither_a_display_nor_latex_is_needed(tmp_path: Path) -> None:
-    """With a window system asked for that is not there, and no programs in reach, pictures still appear."""
-    (tmp_path / "empty").mkdir()
-    bare = {"DISPLAY": "", "WAYLAND_DISPLAY": "", "MPLBACKEND": "TkAgg", "PATH": str(tmp_path / "empty")}
+def test_the_kernels_have_neither_a_display_nor_latex() -> None:
+    """Or the runs above would not show that notebooks need none; and one more runs in a usual environment."""
+    probe = (
+        "import os, shutil\nprint(os.environ['DISPLAY'] == '', shutil.which('latex'), shutil.which('dvipng'))"
+    )
+    fresh = run.execute(new_notebook(cells=[new_code_cell(probe)]), **BARE)
+    assert run.shown(fresh.cells[0]) == [("stdout", "True None None\n")]
     name = next(iter(SOLUTIONS))
-    fresh = run.execute(run.read(FOLDER / name), **bare)
+    fresh = run.execute(run.read(FOLDER / name))
     assert run.changes(run.read(FOLDER / name), fresh) == [] and run.faults(fresh) == []
 
 

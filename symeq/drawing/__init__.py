@@ -2,7 +2,7 @@
 
     from symeq import drawing
     drawing.sheet("n n -> n n").save("sheet.svg")
-    drawing.weight_sharing("n n -> n n", n=3).save("weights.png")     # pip install "symeq[draw]"
+    drawing.weight_sharing("n n -> n n", n=3).save("weights.png")     # needs matplotlib
     drawing.lattice(4, moebius=True)                                  # shows itself in a notebook
     drawing.plan_graph(symeq.plan("n n -> n n")).svg()
 

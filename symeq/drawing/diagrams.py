@@ -127,8 +127,7 @@ def sheet(
     signature, sets = basis.signature, basis.signature.index_sets
     bias = OperatorBasis(Signature((), signature.outputs), basis.kind)
     if slots is None:
-        number = basis.count + bias.count
-        refuse_panels(number, signature)
+        refuse_panels(basis.count, signature, bias.count)
         chosen: Sequence[BasisOperator] = basis[:]
     else:
         wanted = list(islice(slots, MOST_PANELS + 1))
@@ -152,14 +151,15 @@ def sheet(
     return _arranged(f"the operators of {spelled(signature)}", sections)
 
 
-def refuse_panels(number: int, signature: Signature) -> None:
-    """Raises ``TooLargeError`` for a sheet of more operators than can be read."""
-    if number > MOST_PANELS:
+def refuse_panels(operators: int, signature: Signature, bias: int = 0) -> None:
+    """Raises ``TooLargeError`` for a sheet of more operators than can be read, those of the bias counted."""
+    if operators + bias > MOST_PANELS:
+        parts = f" ({operators} operators and {bias} of the bias)" if bias else ""
         raise TooLargeError(
-            f"diagrams on one sheet for {spelled(signature)}",
-            number,
+            f"diagrams on one sheet for {spelled(signature)}{parts}",
+            operators + bias,
             MOST_PANELS,
-            "Draw some of them, as in sheet(basis, slots=range(100)), or --limit 100 on the command line.",
+            "Draw some: --limit 100 on the command line, or symeq.drawing.sheet(basis, slots=range(100)).",
         )
 
 

@@ -55,7 +55,7 @@ def lattice(
             f"set partitions in the lattice of {subject}",
             number,
             MOST_NODES,
-            "lattice(5) has 52, and lattice(..., above=rgs) draws what one set partition refines.",
+            "symeq.drawing.lattice(5) has 52; lattice(..., above=rgs) draws what a set partition refines.",
         )
     nodes = [
         SetPartition.from_labels(merger.rgs[block] for block in finest) for merger in set_partitions(owners)

@@ -58,7 +58,7 @@ def plan_graph(plan: Plan) -> Drawing:
             f"tensors or products side by side in the plan of {spelled(plan.signature)}",
             abreast,
             MOST_ABREAST,
-            "plan.report() counts its steps; lower orders, such as 3 -> 3, can be drawn.",
+            "`symeq show --plan` and plan.report() count its steps; lower orders, as 3 -> 3, can be drawn.",
         )
     box = max(text_width(line, 9.5) for tensor in (*above, *below) for line in tensor.lines) + 16
     mixes = sorted(range(len(plan.mixes)), key=lambda at: (plan.mixes[at].level, -at))
@@ -92,10 +92,11 @@ def plan_graph(plan: Plan) -> Drawing:
         for line, text in enumerate(texts[at]):
             parts.append(Text(centres[at], middle + 13 + 13 * line, text, 9.5, "middle"))
         shapes.append(Group(tuple(parts), "product", str(at), "sources × orders of axes × targets"))
+    cost = plan.report()
     counts = (
-        (len(plan.contracts), "contraction"),
-        (len(plan.mixes), "product"),
-        (len(plan.broadcasts), "broadcast"),
+        (cost.contractions, "contraction"),
+        (cost.products, "product"),
+        (cost.broadcasts, "broadcast"),
     )
     report = f"Plan of {spelled(plan.signature)}: " + ", ".join(
         f"{number} {noun}{'' if number == 1 else 's'}" for number, noun in counts

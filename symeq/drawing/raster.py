@@ -40,7 +40,7 @@ def png(drawing: Drawing, dpi: float) -> bytes:
         from matplotlib.font_manager import FontProperties
     except ImportError as error:
         raise MissingLibraryError(
-            "matplotlib", "draws PNG files", 'pip install "symeq[draw]"; SVG files need no library'
+            "matplotlib", "draws PNG files", "pip install matplotlib; SVG files need no library"
         ) from error
     # Unhinted letters are as wide as the layout takes them to be.
     with matplotlib.style.context(["default", {"text.hinting": "none"}]):
