@@ -57,8 +57,8 @@ def prove(
     """Prove what is claimed of a layer and its operators, and have every step checked.
 
     The claims: the operators are equivariant, span and are independent; their
-    number, change of basis and composition; and the plan of the emitted layer makes
-    each of them once. Each says for which sizes it is shown.
+    number, change of basis and composition; and the plan of the emitted layer
+    makes each of them once. Each says for which sizes it is shown.
     """
     signature = signature_of(words or [])
     files = {
