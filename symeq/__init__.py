@@ -47,14 +47,14 @@ __all__ = [
 ]
 
 
-def prove(spec: Spec, *, progress: ProofProgress | None = None) -> Certificate:
-    """The exact claims about a signature's operators, with their scopes and steps, as a ``Certificate``.
+def prove(spec: Spec, *, progress: ProofProgress | None = None, code: bool = False) -> Certificate:
+    """The exact claims about a signature's operators and its layer, as a ``Certificate``.
 
-    See ``symeq.proof.prover.prove``, which this calls; it loads SymPy.
+    See ``symeq.proof.prover.prove``, which this calls; it loads SymPy, and torch if ``code`` is asked for.
     """
     from symeq.proof import prover
 
-    return prover.prove(spec, progress)
+    return prover.prove(spec, progress, code)
 
 
 def verify(

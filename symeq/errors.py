@@ -75,6 +75,15 @@ class NotALayerError(SymeqError, ValueError):
         super().__init__(f"{came} cannot be verified: {problem}. {remedy}")
 
 
+class ProofError(SymeqError, ArithmeticError):
+    """A proof that fails: no mistake of the caller. ``claimed`` says of what, ``problem`` why."""
+
+    def __init__(self, claimed: object, problem: str) -> None:
+        self.claimed = claimed
+        self.problem = problem
+        super().__init__(f"{claimed}: {problem}")
+
+
 class MissingLibraryError(SymeqError, ImportError):
     """A library that only some of symeq needs, and that is not installed; ``name`` says which."""
 

@@ -31,7 +31,7 @@ STAGES = (
 )
 MAY_IMPORT: dict[str, tuple[str, ...]] = {
     **{room: STAGES[:floor] for floor, room in enumerate(STAGES)},
-    "proof": STAGES[: STAGES.index("bases") + 1],
+    "proof": (*STAGES[: STAGES.index("pipeline") + 1], "verification"),
     "__init__": (*STAGES, "proof"),
     "bench": STAGES,
     "mutation": STAGES[: STAGES.index("verification")],  # whoever judges the mutants is handed over

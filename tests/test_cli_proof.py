@@ -39,7 +39,7 @@ def test_prove_prints_a_table(run: Call, tmp_path: Path) -> None:
     for claim in symeq.prove("n n -> n").claims:
         assert f" ok {claim.kind} {len(claim.steps)} steps {claim.scope} " in words
         assert claim.statement.partition(": ")[2] in words
-    assert found.out.endswith("7 claims hold\n")
+    assert found.out.endswith("8 claims hold\n")
 
 
 @pytest.mark.parametrize("words", [("2", "1"), ("n n -> n",), ("n", "n", "->", "n")])
@@ -102,7 +102,7 @@ def test_check_prints_scopes_that_it_derived(run: Call) -> None:
     """Not those of the file, which may claim more; one that does is wrong."""
     run("prove", "1", "1", "--json", "c.json")
     document = json.loads(run("check", "c.json", "--json").out)
-    assert [claim["scope"] for claim in document["claims"]][-1] == "n = 0, 1, 2, 3 by nullspace"
+    assert [claim["scope"] for claim in document["claims"]][6] == "n = 0, 1, 2, 3 by nullspace"
     wide = Path("c.json").read_text().replace('"n = 0, 1, 2, 3 by nullspace"', '"every n, really"')
     Path("c.json").write_text(wide)
     found = run("check", "c.json")
@@ -116,6 +116,52 @@ def test_a_prover_of_something_false_is_exit_code_1(run: Call, monkeypatch: pyte
     found = run("prove", "1", "1", "--json", "c.json")
     assert found.code == 1 and "FAIL closure" in found.out
     assert run("check", "c.json").code == 1
+
+
+def test_check_compares_a_file(run: Call) -> None:
+    """The emitted one is the certificate's, any other is not; it is read and never run."""
+    run("prove", "1", "1", "--json", "c.json")
+    run("generate", "1", "1", "--out", ".")
+    found = run("check", "c.json", "--file", "equivariant_1to1.py")
+    assert (found.code, found.err) == (0, "")
+    assert "note the file given is the one of the certificate" in found.out
+    Path("other.py").write_text("raise SystemExit('executed')\n")
+    found = run("check", "c.json", "--file", "other.py")
+    assert (found.code, found.err) == (1, "")
+    assert "FAIL the file given is another one: its sha256 is" in found.out
+    assert "ok   emitted code" in found.out
+    document = json.loads(run("check", "c.json", "--file", "other.py", "--json").out)
+    assert document["ok"] is False and "another one" in document["problems"][0]
+
+
+def test_a_certificate_of_the_first_format_is_checked(run: Call) -> None:
+    """Without the claim that it did not know; the report says so."""
+    run("prove", "1", "1", "--json", "c.json")
+    document = json.loads(Path("c.json").read_text())
+    document["version"] = 1
+    del document["claims"][-1]
+    Path("c.json").write_text(json.dumps(document))
+    found = run("check", "c.json")
+    assert found.code == 0 and "claims nothing of the emitted code" in found.out
+
+
+def test_code_that_is_not_proved_is_exit_code_1(run: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One line says which proof failed, and nothing is written."""
+    pytest.importorskip("torch")
+    from symeq.verification import source
+
+    failed = source.SourceProof("", "2.9", (), (), "backward pass, orbit basis")
+    monkeypatch.setattr(source, "prove_source", lambda signature, progress: failed)
+    found = run("prove", "1", "1", "--code", "--json", "c.json")
+    assert (found.code, found.err) == (1, "")
+    assert found.out.startswith("NOT proved: n -> n: ") and "backward pass, orbit basis" in found.out
+    assert os.listdir() == []
+
+
+def test_help_tells_what_code_costs(run: Call) -> None:
+    """Torch, and minutes."""
+    words = " ".join(run("prove", "--help").out.split())
+    assert "--code" in words and "torch" in words and "minutes" in words
 
 
 # ------------------------------------------------------------------ wrong calls
@@ -137,6 +183,9 @@ BAD: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "a device": (("prove", "1", "1", "--json", os.devnull), ("no regular file", "--json")),
     "an empty name": (("prove", "1", "1", "--json", ""), ("--json is empty",)),
     "an empty name for the LaTeX": (("prove", "1", "1", "--latex", " "), ("--latex is empty",)),
+    "no such file to compare": (("check", "c.json", "--file", "l.py"), ("l.py", "No such file", "generate")),
+    "a folder to compare": (("check", "c.json", "--file", "."), ("a folder, expected an emitted file",)),
+    "compare with nothing": (("check", "c.json", "--file"), ("--file", "requires an argument")),
     "one file for both": (("prove", "1", "1", "--json", "c", "--latex", "./c"), ("--latex", "expected two")),
     "LaTeX without a file": (("prove", "1", "1", "--latex"), ("--latex", "requires an argument")),
     "nothing to check": (("check",), ("FILE", "check --help")),

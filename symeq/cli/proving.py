@@ -12,7 +12,7 @@ from typer.core import TyperCommand
 
 from symeq.cli.arguments import INTEGER, AsJson, SpecWords, short, signature_of
 from symeq.cli.console import CallError, working, write, write_json
-from symeq.errors import OutputError
+from symeq.errors import OutputError, ProofError
 
 STDOUT = "-"
 
@@ -46,11 +46,19 @@ def prove(
     latex_file: Annotated[
         str | None, typer.Option("--latex", metavar="FILE", help="Write the certificate as LaTeX, to read.")
     ] = None,
+    code: Annotated[
+        bool,
+        typer.Option(
+            "--code",
+            help="Prove the source of the emitted layer, too, as `symeq verify` does: torch, minutes.",
+        ),
+    ] = False,
 ) -> None:
-    """Prove what is claimed of a layer's operators, and have every step checked.
+    """Prove what is claimed of a layer and its operators, and have every step checked.
 
     The claims: the operators are equivariant, span and are independent; their
-    number, change of basis and composition. Each says for which sizes it is shown.
+    number, change of basis and composition; and the plan of the emitted layer
+    makes each of them once. Each says for which sizes it is shown.
     """
     signature = signature_of(words or [])
     files = {
@@ -63,10 +71,14 @@ def prove(
     from symeq.files import write_files
     from symeq.proof.prover import prove as derive
 
-    with working(f"proving {short(str(signature))}") as progress:
-        certificate = derive(signature, progress)
-        progress("checking", 0, 0)
-        report = certificate.check()
+    try:
+        with working(f"proving {short(str(signature))}") as progress:
+            certificate = derive(signature, progress, code)
+            progress("checking", 0, 0)
+            report = certificate.check()
+    except ProofError as error:  # nothing was wrong with the call, and nothing is written
+        write(f"NOT proved: {error}")
+        raise typer.Exit(1) from None
     texts = {"--json": certificate.to_json, "--latex": certificate.to_latex}
     contents = {path: texts[option]().encode() for option, path in files.items()}
     # Whoever names a file means that file: it is replaced, whatever it holds.
@@ -103,19 +115,31 @@ def _file_of(option: str, name: str) -> Path:
 
 def check(
     file: Annotated[str, typer.Argument(metavar="FILE", show_default=False, help="A certificate in JSON.")],
+    layer: Annotated[
+        str | None,
+        typer.Option(
+            "--file",
+            metavar="LAYER",
+            help="An emitted file that should be the certificate's: read, never run.",
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Check a certificate, by applying the rule of every step again.
 
     The checker uses neither SymPy nor the prover, and takes nothing from the file
     on trust: what has to be shown, and for which sizes, it derives from the
-    signature and the steps.
+    signature and the steps. It executes nothing.
     """
     from symeq.proof import checker
 
     try:
+        content = None if layer is None else checker.content(layer, "an emitted file")
+    except checker.UnreadableCertificateError as error:
+        raise CallError(f"{layer}: {error}. `symeq generate SPEC --out DIR` writes layers.") from None
+    try:
         with working(f"checking {short(file)}"):
-            report = checker.check(checker.read(file))
+            report = checker.check(checker.read(file), content)
     except checker.UnreadableCertificateError as error:
         raise CallError(f"{file}: {error}. `symeq prove SPEC --json FILE` writes certificates.") from None
     if as_json:

@@ -1,7 +1,7 @@
 """The intermediate representation: what a layer computes, as steps on axes.
 
 Every diagram operator factors into contract, mix and broadcast (Godfrey, Rawson, Brown and
-Kvinge 2023, arXiv:2303.06208, section 4). A ``Plan`` lists such steps; axes are integers,
+Kvinge 2023, arXiv:2303.06208). A ``Plan`` lists such steps; axes are integers,
 index sets are looked up in the signature, and nothing here knows of torch.
 
 Tensors are numbered: contraction 0 is the input x, broadcast 0 is the output y.

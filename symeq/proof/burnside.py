@@ -17,7 +17,7 @@ def dimension_by_burnside(spec: Spec, sizes: Sizes) -> int:
 
     A permutation with f fixed points fixes ``f^m`` of the tuples of length m, and ``C(n, f)`` times the
     derangements of ``n - f`` elements have f fixed points. The number of orbits on tuples, which is the
-    dimension, is the average (Stanley, Enumerative Combinatorics, vol. 2, Lemma 7.24.5); index sets multiply.
+    dimension, is the average (Stanley, Enumerative Combinatorics, vol. 2, Chapter 7); index sets multiply.
 
     >>> [dimension_by_burnside("n n -> n n", n) for n in range(6)]
     [0, 1, 8, 14, 15, 15]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
@@ -15,11 +16,14 @@ MOST_SHOWN = 15
 _SPECIAL = {
     "\\": r"\textbackslash{}",
     "^": r"\textasciicircum{}",
+    "`": r"\textasciigrave{}",
     "~": r"\textasciitilde{}",
     "<": r"\textless{}",
     ">": r"\textgreater{}",
     **{sign: f"\\{sign}" for sign in "&%$#_{}"},
 }
+
+_SIZES = r"$n_0, n_1, \ldots$ are the sizes of the index sets, in the order in which they first appear."
 
 FORMULAS = {
     "closure": r"L_{i,\,\pi^{-1}(j)} = L_{\pi(i),\,j} \quad\text{for } L = O_g",
@@ -33,6 +37,8 @@ FORMULAS = {
     "composition": r"D_d \circ D_g = n^{r} D_{d \cdot g}",
     "cross-check": r"\{L : L_a = L_{\pi a} \text{ for } \pi = (1\,2), (1\,2 \ldots n)\}"
     r" = \operatorname{span}\{O_g : |g| \le n\}",
+    "emitted code": r"y = \sum_{\text{source, target}} \operatorname{broadcast}"
+    r"\bigl(\operatorname{contract}(x)\, W_g\bigr) = \sum_g D_g(x)\, W_g",
 }
 """What a claim says, with n for the sizes of the index sets (powers are products over them)."""
 
@@ -42,8 +48,11 @@ def escape(text: str) -> str:
 
     >>> escape("S(2, b) >= n_0")
     'S(2, b) \\textgreater{}= n\\_0'
+    >>> escape("`prove --code`")
+    '\\textasciigrave{}prove -{}-code\\textasciigrave{}'
     """
-    return "".join(_SPECIAL.get(sign, sign) for sign in text)
+    # Two hyphens would become a dash.
+    return "".join(_SPECIAL.get(sign, sign) for sign in text).replace("--", "-{}-")
 
 
 def document(certificate: Certificate) -> str:
@@ -62,6 +71,7 @@ def document(certificate: Certificate) -> str:
             r"Axes are numbered from 0, inputs first. $O_g$ and $D_g$ are the orbit and the diagram operator",
             r"of a set partition $g$ of the axes, $n^{\underline{b}} = n (n-1) \cdots (n-b+1)$, and",
             r"$S(m, b)$ counts the set partitions of $m$ elements into $b$ blocks.",
+            *([_SIZES] if len(certificate.signature.index_sets) > 1 else []),
             *(section(claim) for claim in certificate.claims),
             r"\end{document}",
             "",
@@ -153,6 +163,10 @@ def _witness(data: Mapping[str, Any]) -> str:
     return rf"${blocks(data['rgs'])}$: ${moved}$, the others in order."
 
 
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
 def _numbers(numbers: Sequence[int]) -> str:
     return f"${', '.join(map(str, numbers))}$"
 
@@ -178,8 +192,10 @@ def _equal(points: Sequence[str]) -> str:
 def _determinant(data: Mapping[str, Any]) -> str:
     factors = []
     for vector, often in data["factors"]:
-        powers = [rf"n_{{{at}}}^{{\underline{{{b}}}}}" for at, b in enumerate(vector)]
-        factors.append(rf"\bigl({' '.join(powers) or '1'}\bigr)^{{{often}}}")
+        sizes = ["n"] if len(vector) == 1 else [f"n_{{{at}}}" for at in range(len(vector))]
+        powers = [rf"{size}^{{\underline{{{b}}}}}" for size, b in zip(sizes, vector, strict=True)]
+        product = " ".join(powers) or "1"
+        factors.append(product if often == 1 else rf"\bigl({product}\bigr)^{{{often}}}")
     return rf"$\det \operatorname{{Gram}}(D) = {' '.join(factors)}$."
 
 
@@ -208,9 +224,31 @@ def _stacked(data: Mapping[str, Any]) -> str:
     return rf"$D_{{{blocks(data['rgs'])}}}$ after the diagram in slot $[g]$: {'; '.join(shown)}{rest}."
 
 
+def _way(rest: str) -> Callable[[Mapping[str, Any]], str]:
+    def told(data: Mapping[str, Any]) -> str:
+        groups = re.findall(r"\\{[^}]*}", blocks(data["blocks"]))
+        kept = ", ".join(rf"${groups[block]}$" for block in data["kept"]) or "none"
+        return (
+            rf"$[{data['source']}] \to [{data['target']}]$: blocks of axes ${blocks(data['blocks'])}$, kept: "
+            rf"{kept}; the others are {rest}."
+        )
+
+    return told
+
+
+def _tensors(tensors: Sequence[Any]) -> str:
+    shown = [rf"[{number}]({','.join(map(str, p))})" for number, p in tensors[:12]]
+    return ", ".join(shown) + (r", \ldots" if len(shown) < len(tensors) else "")
+
+
+def _settings(settings: Sequence[str]) -> str:
+    return f"{len(settings)}, such as ``{escape(settings[0])}''"
+
+
 def _solved(how: str) -> Callable[[Mapping[str, Any]], str]:
     return lambda data: (
-        rf"${_sizes(data['sizes'])}$: {data['tuples']} index tuples, {how}: dimension {data['dimension']}."
+        rf"${_sizes(data['sizes'])}$: {_counted(data['tuples'], 'index tuple')}, {how}: "
+        rf"dimension {data['dimension']}."
     )
 
 
@@ -218,14 +256,15 @@ SENTENCES: dict[str, Callable[[Mapping[str, Any]], str]] = {
     "injective relabelling": _relabelling,
     "product of deltas": _product,
     "product of invariant factors": lambda data: (
-        rf"all factors of the {data['operators']} operators are invariant, hence so are their products."
+        rf"all factors of {_counted(data['operators'], 'operator')} are invariant, hence so is each product."
     ),
     "witness permutation": _witness,
     "constant on patterns": lambda data: (
-        rf"$L_a = L_{{\pi a}} = L_b$: an equivariant $L$ is constant on {data['patterns']} patterns."
+        r"$L_a = L_{\pi a} = L_b$: an equivariant $L$ is constant on "
+        rf"{_counted(data['patterns'], 'pattern')}."
     ),
     "one pattern each": lambda data: (
-        rf"$\sum_g O_g = 1$ over the {data['patterns']} set partitions $g$, so $L = \sum_g c_g O_g$."
+        rf"$\sum_g O_g = 1$ over {_counted(data['patterns'], 'set partition')} $g$, so $L = \sum_g c_g O_g$."
     ),
     "patterns by blocks": lambda data: (
         rf"$S({len(data['by_blocks']) - 1}, b)$ for \texttt{{{escape(data['set'])}}}, $b = 0, 1, \ldots$: "
@@ -233,8 +272,8 @@ SENTENCES: dict[str, Callable[[Mapping[str, Any]], str]] = {
     ),
     "size of a pattern": lambda data: (
         rf"$n^{{\underline{{{data['blocks']}}}}} = "
-        rf"{polynomial(data['tuples'], lambda power: _power('n', power))}$ tuples have "
-        rf"a given pattern of {data['blocks']} blocks."
+        rf"{polynomial(data['tuples'], lambda power: _power('n', power))}$ is the number of tuples with a "
+        rf"given pattern of {_counted(data['blocks'], 'block')}."
     ),
     "moment of fixed points": _moment,
     "power in falling factorials": lambda data: (
@@ -247,11 +286,11 @@ SENTENCES: dict[str, Callable[[Mapping[str, Any]], str]] = {
         rf"the index sets are permuted independently; in all {data['operators']} for large sizes."
     ),
     "disjoint supports": lambda data: (
-        rf"no tuple has two of the {data['operators']} patterns: $\langle O_g, O_d\rangle = 0$ for $g \ne d$."
+        rf"no tuple has two patterns out of {data['operators']}: $\langle O_g, O_d\rangle = 0$ for $g \ne d$."
     ),
     "sum over a block": _sum_over_a_block,
     "coarsenings by blocks": lambda data: (
-        rf"what is coarser than a set partition with {data['blocks']} blocks, counted by blocks: "
+        rf"what is coarser than a set partition with {_counted(data['blocks'], 'block')}, counted by blocks: "
         rf"{_numbers(data['by_blocks'])}."
     ),
     "joins": lambda data: (
@@ -260,7 +299,7 @@ SENTENCES: dict[str, Callable[[Mapping[str, Any]], str]] = {
     ),
     "joins by the lemma": lambda data: rf"$D_g D_d = D_{{g \vee d}}$ for all {data['pairs']} pairs.",
     "unitriangular zeta": lambda data: (
-        rf"$Z$ has {data['intervals']} ones, none above the diagonal, all on it: $\det Z = 1$."
+        rf"$Z$ has {_counted(data['intervals'], 'one')}, none above the diagonal, all on it: $\det Z = 1$."
     ),
     "determinant": _determinant,
     "moebius by expansion": lambda data: (
@@ -278,4 +317,26 @@ SENTENCES: dict[str, Callable[[Mapping[str, Any]], str]] = {
     ),
     "nullspace": _solved(r"the nullspace over $\mathbb{Q}$"),
     "merged tuples": _solved("merged along the generators"),
+    "contraction": _way("summed over"),
+    "broadcast": _way("copied along"),
+    "matrix product": lambda data: (
+        rf"contractions ${_tensors(data['sources'])}$ into broadcasts ${_tensors(data['targets'])}$, axes "
+        rf"permuted: {_counted(len(data['slots']), 'slot')}, {_numbers(data['slots'][:40])}"
+        rf"{', ...' if len(data['slots']) > 40 else ''}."
+    ),
+    "every weight slot": lambda data: rf"the products make each of {_counted(data['slots'], 'slot')} once.",
+    "every bias slot": lambda data: (
+        rf"the biases go, slot by slot, into the broadcasts {_numbers(data['broadcasts'][:40])}"
+        rf"{', ...' if len(data['broadcasts']) > 40 else ''}, which write them onto their patterns."
+    ),
+    "emitted file": lambda data: (
+        rf"this plan has the sha256 \texttt{{{data['plan']}}}, and \texttt{{{escape(data['name'])}}}, which "
+        rf"carries it out, \texttt{{{data['sha256']}}} (symeq {escape(data['symeq'])}; content "
+        rf"\texttt{{{data['content']}}}, templates \texttt{{{data['template']}}})."
+    ),
+    "translation validation": lambda data: (
+        rf"\textbf{{attested, not checked:}} symeq verify, with torch {escape(data['torch'])}, proved the "
+        rf"source with sha256 \texttt{{{data['file']}}}. Settings forward: {_settings(data['forward'])}; "
+        rf"backward: {_settings(data['backward'])}."
+    ),
 }

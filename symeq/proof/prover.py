@@ -1,8 +1,8 @@
 """The prover: a signature -> a ``Certificate``, every claim derived with SymPy from the operators themselves.
 
-One function for each kind of claim makes its steps. What is general in n is derived with n a symbol; what is
-finite is enumerated. The prover asserts what it derives, and the checker (``symeq.proof.checker``) trusts
-none of it.
+One function for each kind of claim makes its steps (that of the emitted code is in ``symeq.proof.emission``).
+What is general in n is derived with n a symbol; what is finite is enumerated. The prover asserts what it
+derives, and the checker (``symeq.proof.checker``) trusts none of it.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from symeq.proof import checker
 from symeq.proof.burnside import dimension_by_burnside
 from symeq.proof.certificate import Certificate, Claim, Step
 from symeq.proof.crosscheck import Indices, cross_check, generators, moves, representatives
+from symeq.proof.emission import attested, emitted_code
 from symeq.signature import Signature, Spec
 
 Steps: TypeAlias = Iterable[Step]
@@ -40,8 +41,8 @@ MOST_LITERAL = 15
 n = sympy.Symbol("n", integer=True, nonnegative=True)
 
 
-def prove(spec: Spec, progress: Progress | None = None) -> Certificate:
-    """The certificate of a signature: what is true of its operators, with scopes and steps.
+def prove(spec: Spec, progress: Progress | None = None, code: bool = False) -> Certificate:
+    """The certificate of a signature: what is true of its operators and of its layer, with scopes and steps.
 
     ``docs/proofs.md`` explains the claims and why their steps imply them.
 
@@ -51,11 +52,14 @@ def prove(spec: Spec, progress: Progress | None = None) -> Certificate:
     Args:
         spec: a string, a pair of orders or a ``Signature``.
         progress: called with the kind of the next claim, how many are done, and of how many.
+        code: whether the source of the emitted layer is proved, too, as ``symeq verify`` does it. That loads
+            torch and takes minutes; the certificate then says with which torch, and in which settings.
 
     Raises:
         SignatureError: a spec that is none.
         TooLargeError: more operators, or pairs of comparable ones, than a certificate lists; the message says
             how many there are.
+        ProofError: ``code`` was asked for, and a proof of the source fails.
     """
     from symeq import __version__
 
@@ -67,6 +71,8 @@ def prove(spec: Spec, progress: Progress | None = None) -> Certificate:
         if progress is not None:
             progress(kind, done, len(PROVERS))
         steps = tuple(steps_of(signature))
+        if kind == checker.CODE and code:
+            steps = (*steps, attested(signature, steps[-1], progress))
         scope = checker.scope(setting, kind, [{"rule": step.rule, **step.data} for step in steps])
         claims.append(Claim(kind, checker.statement(setting, kind), scope, steps))
     return Certificate(signature, tuple(claims), f"symeq {__version__}")
@@ -207,7 +213,7 @@ def _coefficients(expression: sympy.Expr) -> list[int]:
 
 
 def _power(exponent: int) -> Step:
-    """x^m = sum of S(m, j) x^(falling j), as polynomials (Stanley, EC1, 2nd ed., equation (1.94d))."""
+    """x^m = sum of S(m, j) x^(falling j), as polynomials (Stanley, EC1, 2nd ed., Section 1.9)."""
     coefficients = [int(stirling(exponent, j)) for j in range(exponent + 1)]
     total = sum(c * sympy.ff(n, j) for j, c in enumerate(coefficients))
     assert sympy.expand(sympy.expand_func(total) - n**exponent) == 0, "powers in falling factorials"
@@ -452,10 +458,13 @@ def _pattern(signature: Signature, values: tuple[int, ...]) -> tuple[int, ...]:
     return renumber(zip(signature.positions, values, strict=True))
 
 
-PROVERS: dict[str, Callable[[Signature], Steps]] = dict(
-    zip(
-        checker.KINDS,
-        (closure, completeness, dimension, independence, change_of_basis, composition, finite_cross_check),
-        strict=True,
-    )
-)
+PROVERS: dict[str, Callable[[Signature], Steps]] = {
+    "closure": closure,
+    "completeness": completeness,
+    "dimension": dimension,
+    "independence": independence,
+    "change of basis": change_of_basis,
+    "composition": composition,
+    "cross-check": finite_cross_check,
+    checker.CODE: emitted_code,
+}

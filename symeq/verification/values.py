@@ -195,8 +195,10 @@ def _alone(trial: Trial, name: str, sizes: Sequence[Sizes], mask: MaskKind) -> R
 def _bias_alone(trial: Trial, sizes: Sequence[Sizes]) -> Rung:
     """One bias operator to an output channel, of a layer whose weights are zero."""
     slots = len(trial.bias_dense)
-    width = OUT_CHANNELS if trial.heavy else max(OUT_CHANNELS, min(slots, _WIDTH))
-    number = min(slots, 2 * width) if trial.heavy else slots
+    width, most = (
+        (OUT_CHANNELS, 2 * OUT_CHANNELS) if trial.heavy else (max(OUT_CHANNELS, min(slots, _WIDTH)), 128)
+    )
+    number = min(slots, most) if trial.heavy or slots > LISTED_SLOTS else slots
     cases = [
         (Case(basis, s), part)
         for basis in BASES
