@@ -593,6 +593,15 @@ def test_verify_what_would_be_emitted(call: Call, tmp_path: Path, words: tuple[s
     assert files_in(tmp_path) == {}
 
 
+def test_verify_briefly(call: Call) -> None:
+    """``--brief`` proves fewer combinations, and says so."""
+    found = call("verify", "->", "--brief", "--json")
+    assert found.code == 0
+    proved = [check for check in json.loads(found.out)["checks"] if check["kind"] == "proved"]
+    assert len(proved) == 2
+    assert "every two of these together" in proved[0]["scope"]
+
+
 def test_verify_a_file(call: Call, tmp_path: Path) -> None:
     """An emitted file holds; one with two slots exchanged does not, and the exit code says so."""
     right = call("generate", "->", *OUT).out.splitlines()[0]

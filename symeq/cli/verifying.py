@@ -36,6 +36,14 @@ VerifyWords = Annotated[
     ),
 ]
 
+Brief = Annotated[
+    bool,
+    typer.Option(
+        "--brief",
+        help="Prove fewer combinations of options, as the report then says. Rows of --orders always are.",
+    ),
+]
+
 
 def verify(
     words: VerifyWords = None,
@@ -43,6 +51,7 @@ def verify(
     orders: Orders = None,
     store: StoreFolder = None,
     again: Again = False,
+    brief: Brief = False,
     mutants: SelfTest = False,
     sample: Sample = None,
     jobs: Jobs = None,
@@ -60,7 +69,7 @@ def verify(
         return
     if self_test(mutants, given, sample, jobs, as_json):
         return
-    report = verified(_named(given[0]) if _is_path(given) else signature_of(given))
+    report = verified(_named(given[0]) if _is_path(given) else signature_of(given), brief)
     if as_json:
         write_json(json.loads(report.to_json()))
     else:
@@ -98,10 +107,10 @@ def _named(word: str) -> Target:
     return layer
 
 
-def verified(what: Target) -> VerificationReport:
+def verified(what: Target, brief: bool = False) -> VerificationReport:
     """The report on a file, a class, or the layer of a signature, with a progress bar meanwhile."""
     from symeq.verification import verify  # loads torch
 
     # A file that is verified is executed; what it prints is no part of our output.
     with working(f"verifying {short(str(what))}") as progress, redirect_stdout(sys.stderr):
-        return verify(what, progress=progress)
+        return verify(what, progress=progress, brief=brief)
