@@ -198,8 +198,9 @@ def _try_half(trial: Trial, half: _Half, at: int) -> None:
     around = torch.autocast("cpu", dtype=half.dtype) if half.autocast else nullcontext()
     with around:
         y = _called(trial, layer, case, given, masks, str(half))
+    # A mean is at most as large as the numbers, and so is each part of an operator of the orbit basis.
     parts = cancellation(trial.signature) if case.basis == "orbit" else 1
-    bound = 2.0**-6 * max(1.0, float(np.abs(expected).max(initial=0))) * parts
+    bound = 2.0**-6 * max(1.0, float(np.abs(x).max(initial=0))) * parts
     _expect(trial, str(half), y, half.dtype, expected, bound)
 
 
