@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from symeq.interpretation.tracing import lean
+from symeq.plans.cost import steps
 from symeq.verification.dense import Array, cancellation
 from symeq.verification.sizes import Sizes, graded_sizes, sizes_in_words, usual_sizes
 from symeq.verification.trial import (
@@ -34,6 +35,7 @@ HALVES = (torch.float16, torch.bfloat16)
 _LARGE = 8192.0  # in float16 a sum of eight such numbers overflows, their mean does not
 _NODES = 12
 _CALLS = 300
+_MOST_STEPS = 60_000  # of all these calls together
 _MOST_COMPILED = (
     60  # slots; the compiler takes minutes over many broadcasts, and where to be brief is left out
 )
@@ -104,7 +106,7 @@ def transform_checks(trial: Trial) -> Iterator[Rung]:
         cases,
         lambda case, at: _try_transforms(trial, case, at),
     )
-    calls = 3 if trial.heavy else _CALLS
+    calls = 3 if trial.heavy else max(3, min(_CALLS, _MOST_STEPS // steps(trial.signature)))
     yield Rung(
         "repeated calls",
         f"{calls} calls with other inputs, of which the first result stays as it is; {words}; exact",
