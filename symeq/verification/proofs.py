@@ -66,6 +66,17 @@ class Proofs:
         if self.trial.heavy:
             orbit = self._case("orbit", "mean", True, 1, {})
             return [orbit, *(self._case("diagram", "mean", True, 1, mask) for mask in masks)]
+        shared: dict[str, MaskKind] = dict.fromkeys(names, "shared")
+        if self.trial.symmetrised:
+            # What options change is done before and after the steps in which the ways of a layer differ.
+            return [
+                self._case("diagram", "sum", False, 1, {}),
+                self._case("diagram", "mean", True, 0, {}),
+                self._case("orbit", "mean", True, 2, {}),
+                self._case("diagram", "mean", True, 1, own),
+                self._case("orbit", "mean", True, 1, shared),
+                self._case("orbit", "mean", True, 1, own),
+            ]
         cases = [
             self._case(basis, normalization, True, rank, mask)
             for basis in BASES
@@ -73,7 +84,6 @@ class Proofs:
             for mask in masks
             for rank in ((1, 0, 2) if self.small or self._chosen(normalization, mask) else (1,))
         ]
-        shared: dict[str, MaskKind] = dict.fromkeys(names, "shared")
         others: list[Mapping[str, MaskKind]] = [shared] if names else []
         if len(names) > 1:
             others += [{name: "own"} for name in names]
@@ -88,6 +98,12 @@ class Proofs:
         masks: list[Mapping[str, MaskKind]] = [{}, own] if names else [{}]
         if self.trial.heavy:
             return [self._case("diagram", "mean", True, 1, masks[-1])]
+        if self.trial.symmetrised:
+            return [
+                self._case("diagram", "mean", True, 2, {}),
+                self._case("diagram", "mean", True, 1, own),
+                self._case("orbit", "mean", True, 1, own),
+            ]
         cases = [
             self._case(basis, normalization, True, 1, mask)
             for basis in BASES
@@ -163,6 +179,14 @@ class Proofs:
         backward = (
             f"{sizes}; of x, weight and bias; {every}; {'batch rank 1' if self.brief else mean}; {channels}"
         )
+        if self.trial.symmetrised:
+            forward, backward = (
+                f"{sizes}; {what}: {', '.join(f'[{case}]' for case in cases)}; {channels}"
+                for what, cases in (
+                    ("every weight and bias slot", self.forward_cases()),
+                    ("of x, weight and bias", self.backward_cases()),
+                )
+            )
         if self.trial.heavy:
             only = f'normalization "mean", batch rank 1; {channels}'
             forward = (

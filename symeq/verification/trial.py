@@ -103,11 +103,27 @@ def raised(what: str, error: Exception) -> Mismatch:
     return Mismatch(f"{what} raised {in_one_line(error)}")
 
 
-class Trial:
-    """The class on trial, the definition it is held against, and the layers made of it so far."""
+def way_of(layer: nn.Module) -> bool | None:
+    """Which of its two ways to compute a layer takes; None if it has one only."""
+    found = vars(layer).get("symmetrised")
+    return found if isinstance(found, bool) else None
 
-    def __init__(self, subject: Subject, seed: int) -> None:
+
+def take_way(layer: nn.Module, way: bool | None) -> None:
+    """Makes a layer that has two ways take this one."""
+    vars(layer)["symmetrised"] = way
+
+
+class Trial:
+    """The class on trial, the definition it is held against, and the layers made of it so far.
+
+    A layer that has two ways to compute, by its channels, says which in its attribute ``symmetrised``. The
+    layers of a trial take the way it is for, if it is for one.
+    """
+
+    def __init__(self, subject: Subject, seed: int, symmetrised: bool | None = None) -> None:
         self.subject = subject
+        self.symmetrised = symmetrised
         self.signature = subject.signature
         self.seed = seed
         self.dense = Dense(self.signature)
@@ -152,6 +168,8 @@ class Trial:
                 [*map(str, channels), *(f"{name}={value!r}" for name, value in options.items())]
             )
             raise raised(f"{self.subject.layer.__name__}({given})", error) from error
+        if self.symmetrised is not None and way_of(made) is not None:
+            take_way(made, self.symmetrised)
         if dtype == torch.float64:
             self._layers[self._key(case, channels)] = made
         return made
