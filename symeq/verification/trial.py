@@ -142,6 +142,16 @@ class Trial:
         return largest + cancellation(self.bias_dense.signature) * LARGEST < EXACT
 
     @property
+    def exact_gradients(self) -> bool:
+        """Whether gradients of integers are: sorted entries are divided at the end, so gradients at first."""
+        return not self.symmetrised
+
+    @property
+    def gradients_in_words(self) -> str:
+        """How exact gradients are."""
+        return "exact" if self.exact_gradients else f"to {self.tolerance:.1e}"
+
+    @property
     def tolerance(self) -> float:
         """The relative error that normalised sums may have.
 

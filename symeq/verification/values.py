@@ -333,8 +333,7 @@ def _gradients(trial: Trial, sizes: Sequence[Sizes], masks: bool) -> Rung:
     also = f", with {'and without ' if len(tried) > 1 else ''}masks, NaN in the padding" if masks else ""
     scope = (
         f"of x, weight and bias{also}; {sizes_in_words(signature, sizes)}; both bases; "
-        # Sorted entries: y is divided by c! at the end, so its gradient is at the beginning.
-        f"{'' if trial.symmetrised else 'sum exact, mean '}to {trial.tolerance:.1e}"
+        f"{'sum exact, mean ' if trial.exact_gradients else ''}to {trial.tolerance:.1e}"
     )
     return Rung("gradients", scope, cases, run)
 
