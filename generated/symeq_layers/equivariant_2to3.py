@@ -8,7 +8,7 @@ Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "n n -> n n n" --out DIR
 plan:     sha256 db8601ebcb6df62744e833e71ab080c3e1465101c774f66ae46158f2593ac509
 template: sha256 5cdd659b0d86ac94c65514a3a0f4809dfca12da680eef57e5911623bb417fbe8
-content:  sha256 c817691d2cb09f9f48d6836ee75bd569a850ea819681cfab768567c54aa09ba9 (with zeros here)
+content:  sha256 52f56fb70edea1e937fe1ac675478db256586fe5d3448e3754d41f08c8bafcbd (with zeros here)
 """
 
 import torch
@@ -367,7 +367,7 @@ class Equivariant2to3(nn.Module):
         self.basis = basis
         self.normalization = normalization
         # Sorting the entries moves them around more often, and saves products: worth it with many channels.
-        self.symmetrised = in_channels * out_channels >= 3 * in_channels + 72 * out_channels
+        self.symmetrised = in_channels * out_channels >= 24 * in_channels + 66 * out_channels
         self.weight = nn.Parameter(
             torch.empty(len(self.BASIS), in_channels, out_channels, device=device, dtype=dtype)
         )

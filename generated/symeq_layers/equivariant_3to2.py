@@ -8,7 +8,7 @@ Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "n n n -> n n" --out DIR
 plan:     sha256 a0d5f37655bbb2e0165a454bd3f7f129e067a3912d7057ea8e6fcd0c6470c39f
 template: sha256 5cdd659b0d86ac94c65514a3a0f4809dfca12da680eef57e5911623bb417fbe8
-content:  sha256 c550b089b5dd642beb5a29a3b4e69d2295df927e7fd6f18f7dd404a88756c6b3 (with zeros here)
+content:  sha256 291986b9a83871f50caca3801971c723db97843d38ca61c7812a39e92dd8cd0a (with zeros here)
 """
 
 import torch
@@ -371,7 +371,7 @@ class Equivariant3to2(nn.Module):
         self.basis = basis
         self.normalization = normalization
         # Sorting the entries moves them around more often, and saves products: worth it with many channels.
-        self.symmetrised = in_channels * out_channels >= 24 * in_channels + 11 * out_channels
+        self.symmetrised = in_channels * out_channels >= 24 * in_channels + 66 * out_channels
         self.weight = nn.Parameter(
             torch.empty(len(self.BASIS), in_channels, out_channels, device=device, dtype=dtype)
         )

@@ -81,14 +81,16 @@ def pays(c: int, sources: int, targets: int) -> tuple[int, int, int]:
 
     Permutation by permutation each entry of the level takes c! products of ``sources`` c_in times ``targets``
     c_out channels, and the smaller side is put into c! - 1 other orders; block by block it takes
-    sum_rho d_rho^3 / c! products, and every number that goes in or out is sorted. Returns a, b and b'.
+    sum_rho d_rho^3 / c! products, and every number that goes in or out is sorted; both sides are charged for
+    as many tensors as the larger has. Returns a, b and b'.
 
     >>> pays(2, 1, 1), pays(3, 1, 1)
     ((1, 24, 66), (13, 72, 126))
     """
     permuted = PERMUTED * min(factorial(c) - 1, 5)  # few channels are never worth it
-    moved_in = sources * max(SORTED_IN - permuted * (sources < targets), SORTED_IN // 2)
-    moved_out = targets * (SORTED_OUT - permuted * (sources >= targets))
+    larger = max(sources, targets)  # permutations go to the smaller side, where there are few to save
+    moved_in = larger * SORTED_IN
+    moved_out = larger * (SORTED_OUT - permuted)
     saved = (factorial(c) - products(c)) * sources * targets
     whole = [int(value * saved.denominator) for value in (saved, moved_in, moved_out)]
     common = gcd(*whole)
