@@ -363,7 +363,7 @@ WRONG = (
         "axes are not the same",
     ),
     # Positions and constants.
-    _wrong_input("arange", lambda s, x: x * torch.arange(x.shape[1])[:, None], "arange"),
+    _wrong_input("arange", lambda s, x: x * torch.arange(x.shape[1])[:, None], "table of indices"),
     _wrong_input("linspace", lambda s, x: x * torch.linspace(0, 1, x.shape[1])[:, None], "linspace|exported"),
     _wrong_input("a table", lambda s, x: x * s.table, "coefficient"),
     _wrong_input("a state", lambda s, x: _counted(s, x) * s.table, "written to|changes"),

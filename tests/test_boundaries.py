@@ -20,6 +20,7 @@ STAGES = (
     "signature",
     "combinatorics",
     "bases",
+    "representations",
     "plans",
     "emit",
     "pipeline",
@@ -50,7 +51,10 @@ RUNNING = ("interpretation", "verification", "auditing", "mutation", "bench")
 When = Literal["anywhere", "deferred"]
 LIBRARIES: dict[str, dict[str, When]] = {
     "numpy": dict.fromkeys((*SHOWN_BY, "proof", "drawing", "ladder", *RUNNING), "anywhere"),
-    "sympy": dict.fromkeys(("bases", "proof", "plans", "interpretation", "verification"), "anywhere"),
+    "sympy": {
+        **dict.fromkeys(("bases", "proof", "plans", "interpretation", "verification"), "anywhere"),
+        "representations": "deferred",
+    },
     "jinja2": {"emit": "anywhere"},
     "matplotlib": {"drawing": "deferred"},  # for PNG files; SVG needs no library
     "torch": {

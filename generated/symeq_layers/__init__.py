@@ -6,8 +6,8 @@ with letters tell the index set of each axis, as in `EquivariantUItoU` for ``u i
 
 Change the generator, not this file; to emit it again:
     symeq generate --library --out DIR
-template: sha256 5aa650e7477122948ff69af014f200044c4103b772dc342a81a343bdf4eb63bc
-content:  sha256 4153b2f5dced8c2d6fcabeb48e8dc46d2544a304214047aa8f83f4ab7caaf21c (with zeros here)
+template: sha256 5cdd659b0d86ac94c65514a3a0f4809dfca12da680eef57e5911623bb417fbe8
+content:  sha256 72dda37e60e180d6903eeb2f552e286db3c4647a7a85a76dcbe039cdfc54521a (with zeros here)
 """
 
 from .invariant_1 import Invariant1

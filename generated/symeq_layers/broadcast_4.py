@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate " -> n n n n" --out DIR
 plan:     sha256 7ac46e1f1f65adfa43b3e9daae7a7360774afaef1dc9ba4c7a6428c39d349419
-template: sha256 5aa650e7477122948ff69af014f200044c4103b772dc342a81a343bdf4eb63bc
-content:  sha256 1a8a7d8a03d617a69485571387f39459f94da41943827346ebe59468abaf125d (with zeros here)
+template: sha256 5cdd659b0d86ac94c65514a3a0f4809dfca12da680eef57e5911623bb417fbe8
+content:  sha256 cc667b85ec289ff35136ea39c46306feddce6e37b24d99854e594b50083d9718 (with zeros here)
 """
 
 import torch

@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "n -> n n" --out DIR
 plan:     sha256 886ad5badb7a12e6ab868bd51bcc69fe8278372d6638318c0e1117c8bf388496
-template: sha256 5aa650e7477122948ff69af014f200044c4103b772dc342a81a343bdf4eb63bc
-content:  sha256 eb46b023342be3eb7f341a932e07ac7d91baf9bcfbf52dde205b9c9a61708e3f (with zeros here)
+template: sha256 5cdd659b0d86ac94c65514a3a0f4809dfca12da680eef57e5911623bb417fbe8
+content:  sha256 7cd49507927cdc9650098dc7a1faa4189c04f806e247ab46f2f9eaf54ea11d94 (with zeros here)
 """
 
 import torch

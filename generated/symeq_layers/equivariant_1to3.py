@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "n -> n n n" --out DIR
 plan:     sha256 8f72146d10fdcafc1f63953092856f85690f1a28e0f19bee30f16f20b0706680
-template: sha256 5aa650e7477122948ff69af014f200044c4103b772dc342a81a343bdf4eb63bc
-content:  sha256 5a34dc24f94992a574b90dca458f9cdb89355560e996077c553fffca988b585b (with zeros here)
+template: sha256 5cdd659b0d86ac94c65514a3a0f4809dfca12da680eef57e5911623bb417fbe8
+content:  sha256 10191aec1814001865ebb85be14e88d45d18295115fc48aed1f0550080faa008 (with zeros here)
 """
 
 import torch

@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "n n -> n n" --out DIR
 plan:     sha256 163c81408d139a5d1be743bac274b56002d965e6ffe632c378f62d504b9626cf
-template: sha256 5aa650e7477122948ff69af014f200044c4103b772dc342a81a343bdf4eb63bc
-content:  sha256 2055cbe3d7d59b7854d0293efde978997eefbb6f3981d4a2591fca07c0d31e8a (with zeros here)
+template: sha256 5cdd659b0d86ac94c65514a3a0f4809dfca12da680eef57e5911623bb417fbe8
+content:  sha256 21473166c40c11ea98c1f7bd308c531bb606cb7d826dc22b5b1f02df75f1e5e7 (with zeros here)
 """
 
 import torch
@@ -19,6 +19,18 @@ SLOTS = (
     6, 8, 0, 1, 2, 5, 7, 11, 9, 10, 12, 3, 4, 13, 14,
 )
 PERMUTATIONS_2 = ((0, 1), (1, 0))
+
+# The irreducible representations of the orders of 2 axes: their dimensions, a row for each place in
+# their matrices, and the inverse of these rows times 2 (Young's natural representations).
+DIMENSIONS_2 = (1, 1)
+FOURIER_2 = (
+    (1, 1),
+    (1, -1),
+)
+INVERSE_2 = (
+    (1, 1),
+    (1, -1),
+)
 
 
 def _merges(strings: tuple[tuple[int, ...], ...], sets: tuple[str, ...]) -> list[tuple[Tensor, Tensor]]:
@@ -168,6 +180,83 @@ def _mix(
     return total
 
 
+def _convolved(
+    features: tuple[Tensor, ...],
+    terms: list[tuple[Tensor | None, Tensor]],
+    start: int,
+    rows: int,
+    columns: int,
+    n: int,
+    tables: tuple[Tensor, ...],
+    dimensions: tuple[int, ...],
+    dtype: torch.dtype,
+) -> Tensor:
+    """One level: products over the channels, summed over all orders of the index axes.
+
+    The entries whose indices are a multiset in all orders are a function on the symmetric group,
+    and the sum is its convolution with the weights, which is a matrix product for each irreducible
+    representation. Those of the tables are integer matrices: nothing is rounded but the division.
+    """
+    orders, fourier, inverse = (table.to(terms[0][1].device) for table in tables)
+    size, c = orders.shape
+    # There are n (n + 1) ... (n + c - 1) / c! multisets. With up to n rows more, tracers see from the size
+    # that it is no less than n, and ask nothing.
+    count = 1
+    for at in range(1, c):
+        count = count * (n + at)
+    count = n * (1 + count // size)
+    places, back = _sorted(n, count, orders)
+    stacked = torch.cat([x.to(dtype) for x in features], -1) if len(features) > 1 else features[0].to(dtype)
+    x = stacked.flatten(-c - 1, -2).index_select(-2, places).unflatten(-2, (size, count))
+    x = _combined(fourier, x)  # (*batch, places in the matrices, multisets, channels)
+    total = None
+    for factor, weight in terms:
+        w = weight[start : start + rows * size * columns].to(dtype)
+        w = _combined(fourier, w.view(rows, size, columns, *weight.shape[1:]), 1)
+        pieces, first = [], 0
+        for d in dimensions:
+            left = x[..., first : first + d * d, :, :].unflatten(-3, (d, d)).unbind(-3)
+            right = w[:, first : first + d * d].unflatten(1, (d, d)).permute(1, 0, 4, 2, 3, 5)
+            right = right.reshape(d * rows * weight.shape[1], d * columns * weight.shape[2])
+            z = (torch.cat(left, -1) if d > 1 else left[0]) @ right
+            pieces += [piece for row in z.unbind(-3) for piece in row.chunk(d, -1)]
+            first += d * d
+        z = torch.stack(pieces, -3)
+        if factor is not None:
+            z = z * _aligned(factor, z)
+        total = z if total is None else total + z
+    y = _combined(inverse, total) / size
+    return y.flatten(-3, -2).index_select(-2, back).unflatten(-2, (n,) * c)
+
+
+def _combined(matrix: Tensor, x: Tensor, axis: int = -3) -> Tensor:
+    """Linear combinations along an axis of x, by the rows of an integer matrix."""
+    y = matrix.to(x.dtype) @ x.flatten(axis + 1)
+    return y.unflatten(-1, x.shape[axis + 1 :])
+
+
+def _sorted(n: int, count: int, orders: Tensor) -> tuple[Tensor, Tensor]:
+    """Where the entries of each multiset of indices lie in a tensor, and where the tensor's lie there.
+
+    The first: for each order in turn, the place of every sorted index tuple in that order (the rows
+    that are left are (0, ..., 0) again). The second: for each place of the tensor, the first entry
+    of the first that says it.
+    """
+    size, c = orders.shape
+    index = torch.arange(n, device=orders.device)
+    rising = index.unsqueeze(1) <= index
+    for _ in range(2, c):
+        rising = rising.unsqueeze(-1) & (index.unsqueeze(1) <= index)
+    tuples = rising.nonzero_static(size=count, fill_value=0).t()
+    places = tuples.index_select(0, orders[:, 0])
+    for axis in range(1, c):
+        places = places * n + tuples.index_select(0, orders[:, axis])
+    places = places.flatten()
+    numbers = torch.arange(size * count, device=orders.device)
+    back = numbers.new_empty(n**c).scatter_reduce(0, places, numbers, "amin", include_self=False)
+    return places, back
+
+
 class Equivariant2to2(nn.Module):
     """The general permutation-equivariant linear layer ``n n -> n n``.
 
@@ -243,6 +332,8 @@ class Equivariant2to2(nn.Module):
         self.out_channels = int(out_channels)
         self.basis = basis
         self.normalization = normalization
+        # Sorting the entries moves them around more often, and saves products: worth it with many channels.
+        self.symmetrised = in_channels * out_channels >= 24 * in_channels + 66 * out_channels
         self.weight = nn.Parameter(
             torch.empty(len(self.BASIS), in_channels, out_channels, device=device, dtype=dtype)
         )
@@ -334,8 +425,12 @@ class Equivariant2to2(nn.Module):
         c5 = _sum(c2, (-2,), scale["n"])  # (0) (1)
 
         # Mix: one product over the channels for each number of propagating blocks.
-        z2 = _mix((x,), terms, 0, 1, 2, narrow).to(wide)  # propagating blocks: 2 of n
-        y = _permuted_sum(z2, PERMUTATIONS_2)
+        if self.symmetrised:
+            tables = (self._orders_2, self._fourier_2, self._inverse_2)
+            y = _convolved((x,), terms, 0, 1, 1, sizes["n"], tables, DIMENSIONS_2, wide)
+        else:
+            z2 = _mix((x,), terms, 0, 1, 2, narrow).to(wide)  # propagating blocks: 2 of n
+            y = _permuted_sum(z2, PERMUTATIONS_2)
         z1 = _mix((c1, c2, c3), terms, 2, 3, 3, wide)  # propagating blocks: 1 of n
         b1, b2, b3 = z1.chunk(3, -1)  # [0 1], [0] (1), (0) [1]
         z0 = _mix((c4, c5), terms, 11, 2, 2, wide)  # propagating blocks: 0 of n
@@ -470,6 +565,9 @@ class Equivariant2to2(nn.Module):
     def _make_tables(self) -> None:
         """Integer tables: where the levels find their slots and, for orbit weights, their transform."""
         self._tables = {"_slots": torch.as_tensor(SLOTS, device="cpu")}
+        self._tables["_orders_2"] = torch.tensor(PERMUTATIONS_2, device="cpu")
+        self._tables["_fourier_2"] = torch.tensor(FOURIER_2, device="cpu")
+        self._tables["_inverse_2"] = torch.tensor(INVERSE_2, device="cpu")
         if self.basis == "orbit":
             strings = torch.tensor(self.BASIS, device="cpu").view(len(self.BASIS), 4)
             merges = _merges(self.BASIS, self.INPUTS + self.OUTPUTS)

@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "n n n -> n n n" --out DIR
 plan:     sha256 91a7b174066130685c76c3536a0abed687c803b1699baa2e3cc7d604c55f4a89
-template: sha256 5aa650e7477122948ff69af014f200044c4103b772dc342a81a343bdf4eb63bc
-content:  sha256 e30db78c8f3d29fabefeb484915693c198aae75d71e78a950c63753540467757 (with zeros here)
+template: sha256 5cdd659b0d86ac94c65514a3a0f4809dfca12da680eef57e5911623bb417fbe8
+content:  sha256 0be1b75f3caf3fade3be498ecf8718368fedc4a34ac9933e82b737894bcf77bb (with zeros here)
 """
 
 import torch
@@ -212,6 +212,38 @@ SLOTS = torch.cat([_level_slots(*level) for level in LEVELS])
 PERMUTATIONS_3 = _permutations((3,))
 PERMUTATIONS_2 = _permutations((2,))
 
+# The irreducible representations of the orders of 3 axes: their dimensions, a row for each place in
+# their matrices, and the inverse of these rows times 6 (Young's natural representations).
+DIMENSIONS_3 = (1, 2, 1)
+FOURIER_3 = (
+    (1, 1, 1, 1, 1, 1),
+    (1, 0, 1, 0, -1, -1),
+    (0, 1, 0, 1, -1, -1),
+    (0, 1, -1, -1, 1, 0),
+    (1, 0, -1, -1, 0, 1),
+    (1, -1, -1, 1, 1, -1),
+)
+INVERSE_3 = (
+    (1, 2, 0, 0, 2, 1),
+    (1, 0, 2, 2, 0, -1),
+    (1, 2, -2, 0, -2, -1),
+    (1, -2, 2, -2, 0, 1),
+    (1, 0, -2, 2, -2, 1),
+    (1, -2, 0, -2, 2, -1),
+)
+
+# The irreducible representations of the orders of 2 axes: their dimensions, a row for each place in
+# their matrices, and the inverse of these rows times 2 (Young's natural representations).
+DIMENSIONS_2 = (1, 1)
+FOURIER_2 = (
+    (1, 1),
+    (1, -1),
+)
+INVERSE_2 = (
+    (1, 1),
+    (1, -1),
+)
+
 
 def _packed(merges: list[tuple[Tensor, Tensor]]) -> Tensor:
     """Targets and sources of all steps, one after another: ``(2, pairs)``."""
@@ -339,6 +371,83 @@ def _mix(
     return total
 
 
+def _convolved(
+    features: tuple[Tensor, ...],
+    terms: list[tuple[Tensor | None, Tensor]],
+    start: int,
+    rows: int,
+    columns: int,
+    n: int,
+    tables: tuple[Tensor, ...],
+    dimensions: tuple[int, ...],
+    dtype: torch.dtype,
+) -> Tensor:
+    """One level: products over the channels, summed over all orders of the index axes.
+
+    The entries whose indices are a multiset in all orders are a function on the symmetric group,
+    and the sum is its convolution with the weights, which is a matrix product for each irreducible
+    representation. Those of the tables are integer matrices: nothing is rounded but the division.
+    """
+    orders, fourier, inverse = (table.to(terms[0][1].device) for table in tables)
+    size, c = orders.shape
+    # There are n (n + 1) ... (n + c - 1) / c! multisets. With up to n rows more, tracers see from the size
+    # that it is no less than n, and ask nothing.
+    count = 1
+    for at in range(1, c):
+        count = count * (n + at)
+    count = n * (1 + count // size)
+    places, back = _sorted(n, count, orders)
+    stacked = torch.cat([x.to(dtype) for x in features], -1) if len(features) > 1 else features[0].to(dtype)
+    x = stacked.flatten(-c - 1, -2).index_select(-2, places).unflatten(-2, (size, count))
+    x = _combined(fourier, x)  # (*batch, places in the matrices, multisets, channels)
+    total = None
+    for factor, weight in terms:
+        w = weight[start : start + rows * size * columns].to(dtype)
+        w = _combined(fourier, w.view(rows, size, columns, *weight.shape[1:]), 1)
+        pieces, first = [], 0
+        for d in dimensions:
+            left = x[..., first : first + d * d, :, :].unflatten(-3, (d, d)).unbind(-3)
+            right = w[:, first : first + d * d].unflatten(1, (d, d)).permute(1, 0, 4, 2, 3, 5)
+            right = right.reshape(d * rows * weight.shape[1], d * columns * weight.shape[2])
+            z = (torch.cat(left, -1) if d > 1 else left[0]) @ right
+            pieces += [piece for row in z.unbind(-3) for piece in row.chunk(d, -1)]
+            first += d * d
+        z = torch.stack(pieces, -3)
+        if factor is not None:
+            z = z * _aligned(factor, z)
+        total = z if total is None else total + z
+    y = _combined(inverse, total) / size
+    return y.flatten(-3, -2).index_select(-2, back).unflatten(-2, (n,) * c)
+
+
+def _combined(matrix: Tensor, x: Tensor, axis: int = -3) -> Tensor:
+    """Linear combinations along an axis of x, by the rows of an integer matrix."""
+    y = matrix.to(x.dtype) @ x.flatten(axis + 1)
+    return y.unflatten(-1, x.shape[axis + 1 :])
+
+
+def _sorted(n: int, count: int, orders: Tensor) -> tuple[Tensor, Tensor]:
+    """Where the entries of each multiset of indices lie in a tensor, and where the tensor's lie there.
+
+    The first: for each order in turn, the place of every sorted index tuple in that order (the rows
+    that are left are (0, ..., 0) again). The second: for each place of the tensor, the first entry
+    of the first that says it.
+    """
+    size, c = orders.shape
+    index = torch.arange(n, device=orders.device)
+    rising = index.unsqueeze(1) <= index
+    for _ in range(2, c):
+        rising = rising.unsqueeze(-1) & (index.unsqueeze(1) <= index)
+    tuples = rising.nonzero_static(size=count, fill_value=0).t()
+    places = tuples.index_select(0, orders[:, 0])
+    for axis in range(1, c):
+        places = places * n + tuples.index_select(0, orders[:, axis])
+    places = places.flatten()
+    numbers = torch.arange(size * count, device=orders.device)
+    back = numbers.new_empty(n**c).scatter_reduce(0, places, numbers, "amin", include_self=False)
+    return places, back
+
+
 class Equivariant3to3(nn.Module):
     """The general permutation-equivariant linear layer ``n n n -> n n n``.
 
@@ -396,6 +505,8 @@ class Equivariant3to3(nn.Module):
         self.out_channels = int(out_channels)
         self.basis = basis
         self.normalization = normalization
+        # Sorting the entries moves them around more often, and saves products: worth it with many channels.
+        self.symmetrised = 13 * in_channels * out_channels >= 72 * in_channels + 126 * out_channels
         self.weight = nn.Parameter(
             torch.empty(len(self.BASIS), in_channels, out_channels, device=device, dtype=dtype)
         )
@@ -503,10 +614,20 @@ class Equivariant3to3(nn.Module):
         c21 = _sum(c14, (-2,), scale["n"])  # (0) (1) (2)
 
         # Mix: one product over the channels for each number of propagating blocks.
-        z3 = _mix((x,), terms, 0, 1, 6, narrow).to(wide)  # propagating blocks: 3 of n
-        y = _permuted_sum(z3, PERMUTATIONS_3)
-        z2 = _mix((c1, c2, c3, c4, c5, c6), terms, 6, 6, 12, wide)  # propagating blocks: 2 of n
-        z2 = _permuted_sum(z2, PERMUTATIONS_2)
+        if self.symmetrised:
+            tables = (self._orders_3, self._fourier_3, self._inverse_3)
+            y = _convolved((x,), terms, 0, 1, 1, sizes["n"], tables, DIMENSIONS_3, wide)
+        else:
+            z3 = _mix((x,), terms, 0, 1, 6, narrow).to(wide)  # propagating blocks: 3 of n
+            y = _permuted_sum(z3, PERMUTATIONS_3)
+        if self.symmetrised:
+            tables = (self._orders_2, self._fourier_2, self._inverse_2)
+            z2 = _convolved(
+                (c1, c2, c3, c4, c5, c6), terms, 6, 6, 6, sizes["n"], tables, DIMENSIONS_2, wide
+            )
+        else:
+            z2 = _mix((c1, c2, c3, c4, c5, c6), terms, 6, 6, 12, wide)  # propagating blocks: 2 of n
+            z2 = _permuted_sum(z2, PERMUTATIONS_2)
         # [0 1] [2], [0 2] [1], [0] [1 2], [0] [1] (2), [0] (1) [2], (0) [1] [2]
         b1, b2, b3, b4, b5, b6 = z2.chunk(6, -1)
         # propagating blocks: 1 of n
@@ -664,6 +785,12 @@ class Equivariant3to3(nn.Module):
     def _make_tables(self) -> None:
         """Integer tables: where the levels find their slots and, for orbit weights, their transform."""
         self._tables = {"_slots": torch.as_tensor(SLOTS, device="cpu")}
+        self._tables["_orders_3"] = torch.tensor(PERMUTATIONS_3, device="cpu")
+        self._tables["_fourier_3"] = torch.tensor(FOURIER_3, device="cpu")
+        self._tables["_inverse_3"] = torch.tensor(INVERSE_3, device="cpu")
+        self._tables["_orders_2"] = torch.tensor(PERMUTATIONS_2, device="cpu")
+        self._tables["_fourier_2"] = torch.tensor(FOURIER_2, device="cpu")
+        self._tables["_inverse_2"] = torch.tensor(INVERSE_2, device="cpu")
         if self.basis == "orbit":
             strings = _local_strings(self.INPUTS + self.OUTPUTS)
             merges = _merges(self.INPUTS + self.OUTPUTS)

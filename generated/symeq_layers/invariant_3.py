@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "n n n -> " --out DIR
 plan:     sha256 aff6999be19a01359e56be7bb2c0422680258d90235081e1bf057d769d680557
-template: sha256 5aa650e7477122948ff69af014f200044c4103b772dc342a81a343bdf4eb63bc
-content:  sha256 53d2001d98bdab39281ad6edba5ac82a62ff085446723dd1b456b445a9f28eae (with zeros here)
+template: sha256 5cdd659b0d86ac94c65514a3a0f4809dfca12da680eef57e5911623bb417fbe8
+content:  sha256 9dbbb9ece76a461b60638b856bb44b84ec4f5952903b5976005502a5ff90589d (with zeros here)
 """
 
 import torch

@@ -11,17 +11,22 @@ import itertools
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from math import comb, prod
+from dataclasses import dataclass, replace
+from math import comb, factorial, prod
 
 from symeq.combinatorics.diagrams import PartitionDiagram
 from symeq.combinatorics.partitions import bell, count, restricted_growth_strings
 from symeq.emit.names import class_name, module_name
+from symeq.plans.cost import pays
 from symeq.plans.ir import AxisMap, Broadcast, Contract, Permutation, Plan, axis_sets
+from symeq.representations.young import fourier, inverse_fourier, irreducibles
 from symeq.signature import EmitOptions, Signature
 
 LISTED = 60
 """Up to so many operators the emitted file lists its slots; above, it computes them at import."""
+
+SYMMETRISED = (2, 3, 4)
+"""Numbers of propagating blocks with which a level can go through the representations of S_c."""
 
 _WIDTH = 104
 
@@ -56,6 +61,23 @@ class Level:
     sources: tuple[str, ...]
     targets: tuple[str, ...]
 
+    @property
+    def symmetrisable(self) -> bool:
+        """Whether it can go through the representations of one symmetric group, neither trivial nor large."""
+        return len(self.group_sizes) == 1 and self.group_sizes[0] in SYMMETRISED
+
+
+@dataclass(frozen=True, slots=True)
+class Representations:
+    """The tables of the symmetric group of a level: dimensions, and the change of basis there and back."""
+
+    c: int
+    name: str
+    order: int
+    dimensions: str
+    fourier: tuple[str, ...]
+    inverse: tuple[str, ...]
+
 
 @dataclass(frozen=True, slots=True)
 class LayerView:
@@ -79,6 +101,8 @@ class LayerView:
     levels: tuple[Level, ...]
     summed_sets: tuple[str, ...]
     reaching: int
+    symmetrised: tuple[Representations, ...]
+    pays: str
     contract: tuple[Statement, ...]
     mix: tuple[Statement, ...]
     broadcast: tuple[Statement, ...]
@@ -137,6 +161,8 @@ def view(plan: Plan, options: EmitOptions) -> LayerView:
         levels=levels,
         summed_sets=tuple(dict.fromkeys(signature.inputs)),
         reaching=_reaching(signature),
+        symmetrised=tuple(_representations(level) for level in levels if level.symmetrisable),
+        pays=_pays(levels),
         contract=contract,
         mix=mix,
         broadcast=broadcast,
@@ -251,6 +277,31 @@ def _target_literal(map_: AxisMap, sets: tuple[str, ...]) -> str:
     return _literal(codes)
 
 
+def _pays(levels: Sequence[Level]) -> str:
+    """The condition on the channels under which symmetrising is worth it; the highest level decides."""
+    level = next((level for level in levels if level.symmetrisable), None)
+    if level is None:
+        return ""
+    (c,) = level.group_sizes
+    sources, targets = len(level.sources), len(level.targets)
+    saved, moved_in, moved_out = pays(c, sources, targets)
+    product = "in_channels * out_channels" if saved == 1 else f"{saved} * in_channels * out_channels"
+    return f"{product} >= {moved_in} * in_channels + {moved_out} * out_channels"
+
+
+def _representations(level: Level) -> Representations:
+    """The tables of a level's symmetric group."""
+    (c,) = level.group_sizes
+    return Representations(
+        c=c,
+        name=level.name,
+        order=factorial(c),
+        dimensions=_literal(found.dimension for found in irreducibles(c)),
+        fourier=tuple(map(_literal, fourier(c))),
+        inverse=tuple(map(_literal, inverse_fourier(c))),
+    )
+
+
 # --- the forward pass ---------------------------------------------------------------------------
 
 
@@ -306,23 +357,39 @@ def _mix_lines(plan: Plan, levels: Sequence[Level]) -> Iterator[Statement]:
             unpacked = _wrapped((_c(at) for at in sources), " " * 12)
             yield Statement(f"{product} = (\n{unpacked}\n        )")
             features = product
+        plain = features
         if len(mix.sources) > len(sources):
             features = f"_permuted({features}, {permutations})"
         # Sums are in float32 until they are mixed; where nothing was summed the product may be in less.
         pure = not any(contractions[at].dropped for at in sources)
         precision = "narrow).to(wide)" if pure else "wide)"
-        yield Statement(
-            f"{product} = _mix({features}, terms, {level.start}, {level.rows}, {level.columns}, {precision}",
-            f"propagating blocks: {level.words}",
-        )
-        if not mix.level:
-            yield Statement(f"{product} = self._add_bias({product})")
         names = [_b(at) for at in targets]
+        result = names[0] if len(targets) == 1 else product
+        mixed = f"_mix({features}, terms, {level.start}, {level.rows}, {level.columns}, {precision}"
+        lines = [Statement(f"{product} = {mixed}", f"propagating blocks: {level.words}")]
+        if not mix.level:
+            lines.append(Statement(f"{product} = self._add_bias({product})"))
         if len(mix.targets) > len(targets):
-            summed = names[0] if len(targets) == 1 else product
-            yield Statement(f"{summed} = _permuted_sum({product}, {permutations})")
+            lines.append(Statement(f"{result} = _permuted_sum({product}, {permutations})"))
         elif len(targets) == 1:
-            yield Statement(f"{names[0]} = {product}", str(broadcasts[targets[0]]))
+            lines.append(Statement(f"{result} = {product}", str(broadcasts[targets[0]])))
+        if level.symmetrisable:
+            c = mix.level
+            name = axis_sets(contractions[sources[0]], plan.signature.inputs)[0]
+            tables = f"(self._orders_{c}, self._fourier_{c}, self._inverse_{c})"
+            yield Statement("if self.symmetrised:")
+            yield Statement(f"    tables = {tables}")
+            given = (
+                f"{plain}, terms, {level.start}, {len(sources)}, {len(targets)}, sizes[{json.dumps(name)}]"
+            )
+            given += f", tables, DIMENSIONS_{c}, wide"
+            call = f"    {result} = _convolved({given})"
+            if len(call) + 8 > _WIDTH:
+                call = f"    {result} = _convolved(\n{' ' * 16}{given}\n{' ' * 12})"
+            yield Statement(call)
+            yield Statement("else:")
+            lines = [replace(line, code=f"    {line.code}") for line in lines]
+        yield from lines
         if 1 < len(targets) <= 6:
             notes = ", ".join(str(broadcasts[at]) for at in targets)
             yield Statement(f"{', '.join(names)} = {product}.chunk({len(targets)}, -1)", notes)

@@ -8,7 +8,7 @@ from typing import Any
 from torch import nn
 
 from symeq.combinatorics.partitions import count, unrank
-from symeq.interpretation import forms, values
+from symeq.interpretation import forms, sorting, values
 from symeq.interpretation.forms import Form, Skeleton, Unproved
 from symeq.interpretation.interpreter import interpret
 from symeq.interpretation.meaning import Meaning
@@ -134,7 +134,8 @@ def compare(what: str, found: Any, dims: tuple[Dim, ...], expected: Sequence[For
     whole = values.add(wanted, found)
     if _kinds(whole) != _kinds(wanted):
         raise Unproved(f"{what} has the axes {found}, expected {wanted}")
-    for slot, (got, right) in enumerate(zip(whole.data.reshape(-1), expected, strict=True)):
+    forms_ = map(sorting.completed, whole.data.reshape(-1))
+    for slot, (got, right) in enumerate(zip(forms_, expected, strict=True)):
         if got != right:
             where = what if len(expected) == 1 else f"{what}[{slot}]"
             raise Unproved(f"{where}: {_difference(got, right, setting)}")

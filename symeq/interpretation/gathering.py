@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from symeq.interpretation import forms, values
+from symeq.interpretation import forms, sorting, values
 from symeq.interpretation.forms import Unproved
 from symeq.interpretation.operands import Context, Operand, length, lifted, rational, refuse_offset, whole
 from symeq.interpretation.values import Atom, Dim, Value
@@ -29,6 +29,10 @@ def indices(index: Any) -> list[int]:
 def selected(context: Context, value: Value, dim: int, index: Any) -> Value:
     """The entries along a dimension of numbers that a constant names."""
     at = whole(dim) % len(value.dims)
+    if isinstance(index, sorting.Linear):
+        return sorting.gathered(value, at, index)
+    if isinstance(index, sorting.Back):
+        return sorting.restored(value, at, index)
     length(value, at)
     return values.taken(value, at, indices(index))
 
@@ -52,6 +56,8 @@ def index_added(
 ) -> Value:
     """``source`` added to the entries along a dimension of numbers that a constant names."""
     target, added = lifted(context.setting, value), lifted(context.setting, source)
+    if isinstance(index, sorting.Table):
+        return _added_by_table(target, whole(dim) % len(target.dims), index, added, alpha)
     at, factor, rows = whole(dim) % len(target.dims), rational(alpha), indices(index)
     lengths = [length(side, at) for side in (target, added)]
     target, added = (
@@ -78,6 +84,14 @@ def index_added(
         for column in range(data.shape[1]):
             data[row, column] = forms.add(data[row, column], extra[place, column], number)
     return replace(target, data=np.moveaxis(data.reshape(moved), 0, axis))
+
+
+def _added_by_table(target: Value, at: int, table: sorting.Table, added: Value, alpha: Operand) -> Value:
+    if rational(alpha) == 1 and isinstance(table, sorting.Linear):
+        return sorting.collected(target, added, at, table)
+    if rational(alpha) == 1 and isinstance(table, sorting.Back):
+        return sorting.spread(target, added, at, table)
+    raise Unproved("entries added by a table of places that is not understood")
 
 
 def _with_numbers(value: Value, at: int, length: int) -> tuple[Dim, ...]:

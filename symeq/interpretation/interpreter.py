@@ -17,7 +17,7 @@ import sympy
 import torch
 from torch import Tensor, fx
 
-from symeq.interpretation import values
+from symeq.interpretation import sorting, values
 from symeq.interpretation.dtypes import refuse_rounding
 from symeq.interpretation.forms import Unproved
 from symeq.interpretation.operands import Context, Opaque, lifted, polynomial
@@ -33,6 +33,8 @@ _EMPTY = ("empty", "empty_like", "empty_strided", "empty_permuted", "new_empty",
 _TURNED = ("squeeze_", "unsqueeze_", "transpose_", "t_", "detach_")
 """These change how the tensor itself is seen; the name that it had before is not used again."""
 _ADDED = ("add_", "sub_")
+_FROM_SIZES = ("arange", "scatter_reduce")
+"""These make tables of indices where their shape depends on sizes."""
 _FROM_NUMBERS = ("arange", "tensor", "scalar_tensor")
 
 
@@ -216,11 +218,17 @@ def _run(node: fx.Node, environment: Mapping[fx.Node, Any], setting: Setting, sy
         return Opaque("how a tensor lies in memory")
     if name in ("sym_size", "sym_numel"):
         made = node.meta["val"]
-        return polynomial(made) if isinstance(made, int) else symbols.number(made.node.expr)
+        try:
+            return polynomial(made) if isinstance(made, int) else symbols.number(made.node.expr)
+        except Unproved as found:
+            return Opaque(str(found))
     if "out" in kwargs or (name, target._overloadname) == ("view", "dtype"):
         raise Unproved(f"the operation {name}.{target._overloadname}")
     if name in _EMPTY:
         return _Tensor(_Cell(None, node.meta["val"].dtype == torch.bool))
+    tables = any(isinstance(arg, sorting.Table) for arg in args)
+    if (tables and not isinstance(args[0], _Tensor)) or (name in _FROM_SIZES and _symbolic(node)):
+        return _table(node, name, args, kwargs, symbols)
     if _constant(args, kwargs, name in _FROM_NUMBERS) and not _symbolic(node):
         if _in_place(name) and name not in _TURNED:
             raise Unproved("a constant of the program that is written to")
@@ -228,6 +236,20 @@ def _run(node: fx.Node, environment: Mapping[fx.Node, Any], setting: Setting, sy
             raise Unproved(f"the operation {name}, which draws random numbers")
         return _computed(target, args, kwargs)
     return _on_values(node, name, args, kwargs, setting, symbols)
+
+
+def _table(node: fx.Node, name: str, args: Any, kwargs: Any, symbols: Symbols) -> sorting.Table:
+    """An operation on tables that are made from sizes alone."""
+    made = node.meta["val"]
+    shape = tuple(map(symbols.size, made.shape))
+    if name == "arange" and len(args) == 1:
+        return sorting.arange(shape)
+    if name not in sorting.OPERATIONS or made.dtype not in (torch.int64, torch.bool):
+        raise Unproved(f"the operation {name} on a table of indices")
+    table = sorting.OPERATIONS[name](*args, **kwargs)
+    if table.shape != shape:
+        raise Unproved(f"{name} gives a table which has not the shape {tuple(made.shape)}")
+    return table
 
 
 def _on_values(node: fx.Node, name: str, args: Any, kwargs: Any, setting: Setting, symbols: Symbols) -> Any:

@@ -13,7 +13,7 @@ from typing import Any
 import sympy
 
 from symeq.interpretation.forms import Polynomial, Unproved
-from symeq.interpretation.values import Size
+from symeq.interpretation.values import Size, sorted_symbol
 
 SMALLEST = 2
 
@@ -48,12 +48,23 @@ class Symbols:
         """
         if isinstance(size, int):
             return size, ()
-        polynomial = self.number(size.node.expr)
+        expression = size.node.expr
+        found = self._product(expression) or self._sorted(expression)
+        if found is None:
+            raise Unproved(f"an axis of size {size}")
+        return found
+
+    def _product(self, expression: Any) -> Size | None:
+        """An expression as a number times symbols, if it is such a product."""
+        try:
+            polynomial = self.number(expression)
+        except Unproved:
+            return None
         if len(polynomial) == 1:
             ((monomial, number),) = polynomial.items()
             if number == int(number) and all(halves > 0 and halves % 2 == 0 for _, halves in monomial):
                 return int(number), tuple(symbol for symbol, halves in monomial for _ in range(halves // 2))
-        raise Unproved(f"an axis of size {size}")
+        return None
 
     def number(self, expression: sympy.Expr) -> Polynomial:
         """An expression in sizes as a coefficient.
@@ -81,6 +92,25 @@ class Symbols:
             key = tuple(sorted(halves.items()))
             result[key] = result.get(key, 0) + int(number)
         return result
+
+    def _sorted(self, expression: Any) -> Size | None:
+        """An expression as a product with the size of a sorted axis, n (1 + (n + 1)...(n + c - 1) // c!)."""
+        quotients = [
+            part for part in sympy.preorder_traversal(expression) if type(part).__name__ == "FloorDiv"
+        ]
+        if len(set(quotients)) != 1 or len(quotients[0].free_symbols) != 1:
+            return None
+        (symbol,), (dividend, divisor) = quotients[0].free_symbols, quotients[0].args
+        c = sympy.degree(dividend, symbol) + 1
+        if divisor != sympy.factorial(c) or symbol.name not in self.names:
+            return None
+        if sympy.expand(dividend - sympy.prod([symbol + at for at in range(1, c)])) != 0:
+            return None
+        whole = sympy.Dummy()
+        rest = self._product(sympy.cancel(expression.subs(quotients[0], whole) / (symbol * (1 + whole))))
+        if rest is None:
+            return None
+        return rest[0], tuple(sorted((*rest[1], sorted_symbol(self.names[symbol.name], int(c)))))
 
 
 def simplified(expression: Any) -> Any:

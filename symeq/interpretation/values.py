@@ -33,7 +33,7 @@ from symeq.signature import Signature
 
 Size: TypeAlias = "tuple[int, tuple[str, ...]]"
 """A number times symbols: ``(3, ("n", "n"))`` is 3 n^2."""
-Kind: TypeAlias = Literal["batch", "index", "in", "out", "number", "constant"]
+Kind: TypeAlias = Literal["batch", "index", "sorted", "in", "out", "number", "constant"]
 MaskKind: TypeAlias = Literal["own", "shared"]
 Forms: TypeAlias = "npt.NDArray[Any]"
 
@@ -54,6 +54,11 @@ def count_symbol(name: str) -> str:
 def divisor_symbol(name: str) -> str:
     """The symbol of a sample's number of real nodes, but at least 1."""
     return f"max(#{name}, 1)"
+
+
+def sorted_symbol(name: str, c: int) -> str:
+    """The symbol of the length of a list of all sorted c-tuples of indices of a set."""
+    return f"sorted {c}-tuples of {name}"
 
 
 @dataclass(frozen=True)
@@ -86,22 +91,32 @@ class Setting:
 class Atom(NamedTuple):
     """What one axis runs over; ``port`` numbers the index axes of a value.
 
-    A "constant" axis is one along which the value does not change, as `expand` makes them.
+    A "constant" axis is one along which the value does not change, as `expand` makes them. A "sorted" one
+    runs over the tuples i_1 <= ... <= i_c of indices of the set ``name``, and has ``width`` = c ports.
     """
 
     kind: Kind
     name: str | int
     size: Size
     port: int = -1
+    width: int = 1
+
+    @property
+    def ports(self) -> range:
+        """The numbers of its ports."""
+        return range(self.port, self.port + self.width) if self.kind in ("index", "sorted") else range(0)
 
     def __str__(self) -> str:
         if self.kind in _WORDS:
             return _WORDS[self.kind]
         if self.kind == "constant":
             return f"a constant axis of size {size_text(self.size)}"
-        return {"batch": f"batch axis {self.name}", "index": f"{self.name}"}.get(
-            self.kind, f"{self.size[0]} numbers"
-        )
+        words = {
+            "batch": f"batch axis {self.name}",
+            "index": f"{self.name}",
+            "sorted": f"sorted {self.width}-tuples of {self.name}",
+        }
+        return words.get(self.kind, f"{self.size[0]} numbers")
 
 
 Dim: TypeAlias = "tuple[Atom, ...]"
@@ -171,8 +186,8 @@ class Value:
                     continue
                 if atom.size == SCALAR_SIZE and atom.kind == "constant":
                     continue
-                atoms.append(atom._replace(port=ports) if atom.kind == "index" else atom)
-                ports += atom.kind == "index"
+                atoms.append(atom._replace(port=ports) if atom.ports else atom)
+                ports += len(atom.ports)
             dims.append(tuple(a for a in atoms if a.kind != "number" or a.size[0] != 1))
         object.__setattr__(self, "dims", tuple(dims))
         object.__setattr__(self, "data", self.data.reshape(tuple(numbers(dims))))
@@ -189,7 +204,7 @@ class Value:
     @property
     def port_sets(self) -> tuple[str, ...]:
         """The index set of every port."""
-        return tuple(str(a.name) for dim in self.dims for a in dim if a.kind == "index")
+        return tuple(str(a.name) for dim in self.dims for a in dim for _ in a.ports)
 
     def __str__(self) -> str:
         return f"({', '.join(' x '.join(map(str, dim)) or '1' for dim in self.dims)})"
@@ -274,7 +289,7 @@ def permute(value: Value, order: Sequence[int]) -> Value:
         places.append(range(start, start + count))
         start += count
     data = value.data.transpose([at for dim in order for at in places[dim]])
-    labels = [[atom.port] for dim in dims for atom in dim if atom.kind == "index"]
+    labels = [[port] for dim in dims for atom in dim for port in atom.ports]
     return relabelled(value, dims, labels, data)
 
 
@@ -373,10 +388,10 @@ def diagonal(value: Value, first: int, second: int) -> Value:
         raise Unproved(f"a diagonal of {value} along {one[0]} and {two[0]}")
     dims.append(one)
     labels = [
-        [one[0].port, two[0].port] if atom is one[0] else [atom.port]
+        [one[0].port, two[0].port] if atom is one[0] else [port]
         for dim in dims
         for atom in dim
-        if atom.kind == "index"
+        for port in atom.ports
     ]
     return relabelled(value, dims, labels)
 
@@ -390,7 +405,7 @@ def embedded(value: Value, first: int, second: int) -> Value:
     dims: list[Dim] = list(others)
     for at in sorted((first, second)):
         dims.insert(at, last)
-    labels = [[atom.port] for dim in dims for atom in dim if atom.kind == "index"]
+    labels = [[port] for dim in dims for atom in dim for port in atom.ports]
     return relabelled(value, dims, labels)
 
 
@@ -519,8 +534,10 @@ def _aligned(left: Value, right: Value) -> _Aligned:
             atom = mine_atom or your_atom
             assert atom is not None, "a pair holds at least one axis"
             dim.append(atom)
-            if atom.kind == "index":
-                ports.append((mine_atom.port if mine_atom else None, your_atom.port if your_atom else None))
+            for at in range(len(atom.ports)):
+                ports.append(
+                    (mine_atom.port + at if mine_atom else None, your_atom.port + at if your_atom else None)
+                )
             if atom.kind == "number":
                 shapes[0].append(atom.size[0] if mine_atom else 1)
                 shapes[1].append(atom.size[0] if your_atom else 1)
@@ -605,12 +622,16 @@ def _joined(
     others: Combination,
     ports: tuple[tuple[int | None, int | None], ...],
 ) -> tuple[Skeleton, Combination]:
+    if one.chosen and two.chosen:
+        raise Unproved("a product of two entries that stand for index tuples")
     if (one.x and two.x) or (one.g and two.g):
         raise Unproved(f"a product of two entries of the {'input' if one.x and two.x else 'cotangent'}")
     for mine, your, your_terms in ((one, two, others), (two, one, terms)):
         for axis in mine.summed:
             if depends(setting, your, your_terms, axis):
                 raise Unproved(f"a product with what was summed over {_axis_word(axis)} before")
+        if mine.chosen and mine.chosen[1] and (your.x or your.g):
+            raise Unproved("a product with what was summed over sorted tuples")
         if (mine.x or mine.g) and any(parameter and parameter[0] == "bias" for parameter, _ in your_terms):
             raise Unproved("a product of the bias and the input")
     first, second = setting.positions(one), setting.positions(two)
@@ -620,7 +641,8 @@ def _joined(
     )  # fmt: skip
     pattern, masked, lost = regroup(((one.pattern, one.masked), (two.pattern, two.masked)), labels)
     assert not lost, "a product keeps every position"
-    skeleton = Skeleton(one.x or two.x, one.g or two.g, pattern, masked, one.summed | two.summed)
+    summed, chosen = one.summed | two.summed, one.chosen or two.chosen
+    skeleton = Skeleton(one.x or two.x, one.g or two.g, pattern, masked, summed, chosen)
     return skeleton, forms.times(terms, others)
 
 
@@ -716,6 +738,9 @@ def _summed_over(value: Value, at: int) -> Value:
     if atom.kind == "index":
         labels = [[port] for port in range(len(value.port_sets)) if port != atom.port]
         return relabelled(value, dims, labels)
+    if atom.kind == "sorted":
+        data = mapped(value.data, lambda form: _over_tuples(value, form, atom))
+        return replace(value, dims=tuple(dims), data=data)
     if atom.kind == "constant":
         factor: Polynomial = {
             tuple(sorted((s, 2 * atom.size[1].count(s)) for s in set(atom.size[1]))): atom.size[0]
@@ -744,6 +769,30 @@ def _over_batch(setting: Setting, atom: Atom) -> Callable[[Form], Form]:
         return forms.total(parts)
 
     return change
+
+
+def _over_tuples(value: Value, form: Form, atom: Atom) -> Form:
+    """The sum over all sorted tuples of terms that count where an entry stands for its index tuple.
+
+    Added up over all orders this is the sum over all index tuples.
+    """
+    parts: list[Form] = []
+    rest = tuple((port,) for port in range(len(value.port_sets)) if port not in atom.ports)
+    for skeleton, terms in form.items():
+        before = value.setting.positions(skeleton)
+        if not skeleton.chosen or skeleton.chosen[1]:
+            raise Unproved(f"a sum over {atom} of what does not stand for index tuples")
+        order, _ = skeleton.chosen
+        blocks = [skeleton.pattern[before + atom.port + index] for index in order]
+        if not set(blocks) <= set(skeleton.pattern[:before]):
+            raise Unproved(f"a sum over {atom} of what does not depend on them")
+        places = tuple(skeleton.pattern.index(block) for block in blocks)
+        labels = _labels(before, rest)
+        pattern, masked, lost = regroup(((skeleton.pattern, skeleton.masked),), labels)
+        assert not lost, "every index of the tuple is that of a position"
+        summed = skeleton._replace(pattern=pattern, masked=masked, chosen=(order, places))
+        parts.append({summed: terms})
+    return forms.total(parts)
 
 
 def _over_channels(form: Form, atom: Atom) -> Form:

@@ -16,6 +16,7 @@ from symeq.mutation import (  # noqa: F401
     numbers,
     padding,
     plans,
+    sorting,
     weights,
 )
 from symeq.mutation.faults import FAULTS, Fault, Original

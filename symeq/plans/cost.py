@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from math import comb, prod
+from math import comb, factorial, gcd, prod
 from typing import TYPE_CHECKING
 
 from symeq.combinatorics.partitions import stirling
 from symeq.plans.ir import AxisMap, Plan, axis_sets
+from symeq.representations.young import products
 from symeq.signature import Signature
 
 if TYPE_CHECKING:
@@ -68,6 +69,32 @@ def steps(signature: Signature) -> int:
 
     pairs = [(signature.inputs.count(name), signature.outputs.count(name)) for name in signature.index_sets]
     return prod(kept(k, least) for k, least in pairs) + prod(kept(k, least) for least, k in pairs)
+
+
+SORTED_IN, SORTED_OUT, PERMUTED = 24, 72, 6
+"""As many multiply-adds take about as long as what is done to a number beside the products: to one that is
+sorted before them or sorted back after them, and to one that is put into another order (on two cores)."""
+
+
+def pays(c: int, sources: int, targets: int) -> tuple[int, int, int]:
+    """When a level of c propagating blocks is worth symmetrising: a c_in c_out >= b c_in + b' c_out.
+
+    Permutation by permutation each entry of the level takes c! products of ``sources`` c_in times ``targets``
+    c_out channels, and the smaller side is put into c! - 1 other orders; block by block it takes
+    sum_rho d_rho^3 / c! products, and every number that goes in or out is sorted; both sides are charged for
+    as many tensors as the larger has. Returns a, b and b'.
+
+    >>> pays(2, 1, 1), pays(3, 1, 1)
+    ((1, 24, 66), (13, 72, 126))
+    """
+    permuted = PERMUTED * min(factorial(c) - 1, 5)  # few channels are never worth it
+    larger = max(sources, targets)  # permutations go to the smaller side, where there are few to save
+    moved_in = larger * SORTED_IN
+    moved_out = larger * (SORTED_OUT - permuted)
+    saved = (factorial(c) - products(c)) * sources * targets
+    whole = [int(value * saved.denominator) for value in (saved, moved_in, moved_out)]
+    common = gcd(*whole)
+    return whole[0] // common, whole[1] // common, whole[2] // common
 
 
 def report(plan: Plan) -> PlanReport:

@@ -716,7 +716,7 @@ def translation_validation(at: Setting, told: Told, step: Data) -> Data:
 RELEASE = r"\d[\w.+-]{0,40}"
 SETTING = (
     r'(diagram|orbit) basis, normalization "(sum|mean|sqrt)", (no )?bias, '
-    r"(no mask|(own|shared) mask of \w+( and (own|shared) mask of \w+)*), batch rank [012]"
+    r"(no mask|(own|shared) mask of \w+( and (own|shared) mask of \w+)*), batch rank [012](, entries sorted)?"
 )
 
 

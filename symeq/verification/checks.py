@@ -7,6 +7,7 @@ of the class; if it holds, values, conduct, proofs of the exported program, and 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TypeAlias
 
 import torch
@@ -14,12 +15,12 @@ import torch
 from symeq.signature import Spec
 from symeq.verification.conduct import conduct_checks
 from symeq.verification.contract import contract_checks
-from symeq.verification.load import Target, resolve
+from symeq.verification.load import Subject, Target, resolve
 from symeq.verification.precision import compiled_checks, precision_checks, transform_checks
 from symeq.verification.proofs import Proofs
 from symeq.verification.report import Check, VerificationReport
 from symeq.verification.runs import Runs
-from symeq.verification.trial import Mismatch, Rung, Trial
+from symeq.verification.trial import Mismatch, Rung, Trial, has_two_ways
 from symeq.verification.values import value_checks
 
 Progress: TypeAlias = Callable[[str, int, int], None]
@@ -60,20 +61,12 @@ def verify(
     report = progress or (lambda name, done, total: None)
     with torch.random.fork_rng(devices=[]):  # layers draw their weights; leave the caller's generator alone
         torch.manual_seed(seed)
-        trial = Trial(subject, seed)
-        proofs = Proofs(trial, brief)
+        trial = Trial(subject, seed, symmetrised=False)
         contract = list(contract_checks(trial))
-        runs = Runs(trial, proofs)
-        values = [
-            *value_checks(trial),
-            *precision_checks(trial),
-            *transform_checks(trial),
-            *conduct_checks(trial),
-            *runs.among_themselves(),
-            *proofs.rungs(),
-            *runs.as_proved(),
-            *compiled_checks(trial, brief),
-        ]
+        # What takes seconds comes first, for both ways that a layer may have.
+        quick, slow = _rungs(trial, brief)
+        others = _symmetrised(subject, seed)
+        values = [*quick, *others[0], *slow, *others[1]]
         total = sum(len(rung.cases) for rung in (*contract, *values))
         done = 0
         for rung in contract:
@@ -89,6 +82,37 @@ def verify(
             checks.append(Check("values", False, "not looked at, since the contract does not hold"))
     report("done", total, total)
     return VerificationReport(subject.name, subject.signature, subject.layout, seed, tuple(checks))
+
+
+def _rungs(trial: Trial, brief: bool) -> tuple[list[Rung], list[Rung]]:
+    """All checks of one way to compute but those of the class: of what it does, and of the program."""
+    proofs = Proofs(trial, brief)
+    runs = Runs(trial, proofs)
+    checks = [
+        *value_checks(trial),
+        *precision_checks(trial),
+        *transform_checks(trial),
+        *conduct_checks(trial),
+    ]
+    return checks, [
+        *runs.among_themselves(),
+        *proofs.rungs(),
+        *runs.as_proved(),
+        *compiled_checks(trial, brief),
+    ]
+
+
+def _symmetrised(subject: Subject, seed: int) -> tuple[list[Rung], list[Rung]]:
+    """The same for the way that a layer takes with many channels, if it has one of its own."""
+    if not has_two_ways(subject):
+        return [], []
+
+    def named(rungs: list[Rung]) -> list[Rung]:
+        scope = "as with many channels, entries sorted; "
+        return [replace(r, name=f"{r.name}, symmetrised", scope=scope + r.scope) for r in rungs]
+
+    quick, slow = _rungs(Trial(subject, seed, symmetrised=True), brief=True)
+    return named(quick), named(slow)
 
 
 def verify_briefly(target: Target, *, seed: int = 0, progress: Progress | None = None) -> VerificationReport:

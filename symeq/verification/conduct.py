@@ -22,6 +22,8 @@ from symeq.verification.trial import (
     Rung,
     Trial,
     raised,
+    take_way,
+    way_of,
 )
 
 
@@ -160,4 +162,6 @@ def _loaded(trial: Trial, case: Case, layer: nn.Module) -> nn.Module:
     options = {"bias": case.bias, "basis": case.basis, "normalization": case.normalization}
     made = trial.subject.layer(IN_CHANNELS, OUT_CHANNELS, dtype=torch.float64, **options)
     made.load_state_dict(layer.state_dict())
+    if way_of(layer) is not None:
+        take_way(made, way_of(layer))  # the two ways differ by rounding
     return made

@@ -88,7 +88,7 @@ def precision_checks(trial: Trial) -> Iterator[Rung]:
     )
     yield Rung(
         "second derivatives",
-        f"of the gradients of x and weight; {words}; both bases; exact",
+        f"of the gradients of x and weight; {words}; both bases; {trial.gradients_in_words}",
         [Case(basis, usual, bias=True, mask=mask) for basis in BASES for mask in masks],
         lambda case, at: _try_second(trial, case, at),
     )
@@ -124,7 +124,8 @@ def compiled_checks(trial: Trial, brief: bool) -> Iterator[Rung]:
     if not trial.heavy and not (brief and len(trial.dense) > _MOST_COMPILED):
         yield Rung(
             "compiled values",
-            f"torch.compile with backend aot_eager, dynamic, values and gradients; {words}; exact",
+            f"torch.compile with backend aot_eager, dynamic: values (exact) and gradients "
+            f"({trial.gradients_in_words}); {words}",
             cases[-1:] if brief else cases,
             lambda case, at: _try_compiled(trial, case, at),
         )
@@ -262,7 +263,7 @@ def _try_second(trial: Trial, case: Case, at: int) -> None:
     )
     for name, found, expected in pairs:
         got = found.detach().numpy()
-        wrong = trial.wrong(got, expected, exact=True)
+        wrong = trial.wrong(got, expected, trial.exact_gradients)
         if wrong is not None:
             raise Mismatch("", trial.counterexample(case, name, wrong, expected[wrong], got[wrong]))
 
@@ -337,7 +338,7 @@ def _try_compiled(trial: Trial, case: Case, at: int) -> None:
             raise Mismatch(f"{words}\n{name}.grad is None")
         if name == "x" and trial.subject.layout == "channels-first":
             gradient = gradient.movedim(-trial.signature.order_in - 1, -1)
-        wrong = trial.wrong(gradient.numpy(), expected[name], exact=True)
+        wrong = trial.wrong(gradient.numpy(), expected[name], trial.exact_gradients)
         if wrong is not None:
             entry, got = expected[name][wrong], gradient.numpy()[wrong]
             raise Mismatch(words, trial.counterexample(case, f"{name}.grad", wrong, entry, got))

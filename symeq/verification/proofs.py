@@ -32,6 +32,9 @@ FEW_STEPS = 100
 Reach: TypeAlias = Literal["every", "pairs", "few"]
 """Which combinations of basis, normalisation, masks and batch rank are proved."""
 
+MANY_SLOTS = 1000
+"""Of layers with more slots the way with sorted entries is proved with each option once."""
+
 
 @dataclass(frozen=True)
 class ProofCase:
@@ -62,6 +65,9 @@ class Proofs:
         self.programs: dict[ProofCase, Program] = {}
         work = steps(self.signature)
         few, many = brief and work > FEW_STEPS, brief or work > MANY_STEPS
+        if trial.symmetrised:
+            # What options change is done before and after the steps in which the ways of a layer differ.
+            few, many = many or len(trial.dense) > MANY_SLOTS, True
         self.reach: Reach = "few" if trial.heavy or few else "pairs" if many else "every"
 
     def setting(self, case: ProofCase) -> Setting:

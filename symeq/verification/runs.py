@@ -31,7 +31,7 @@ from symeq.interpretation.recording import (
 from symeq.interpretation.tracing import CHANNELS, Role
 from symeq.verification.load import in_one_line
 from symeq.verification.proofs import ProofCase, Proofs
-from symeq.verification.trial import Case, Mismatch, Rung, Trial, raised
+from symeq.verification.trial import Case, Mismatch, Rung, Trial, raised, take_way, way_of
 
 Sizes: TypeAlias = "Mapping[str, int]"
 
@@ -42,6 +42,7 @@ LADDER = (2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 16, 17, 20, 32, 33, 50, 64, 65, 100, 1
 MOST_LITERALS = 40  # integers of the source whose neighbourhoods are added to the ladder
 _ENTRIES = 2**60  # more entries than a tensor can have
 _CHANNELS = ((1, 1), (1, 3), (2, 1), (2, 2), (3, 2), (8, 9), (16, 16), (33, 5), (64, 64), (128, 7))
+_MANY = ((64, 64), (256, 256))  # with which a layer may sort entries; with many slots the first alone
 _BATCHES = ((1,), (3,), (5,), (8,), (64,), (2, 1, 2), (1, 2, 1, 3))
 
 
@@ -263,18 +264,37 @@ class Runs:
     def try_shapes(self, case: ProofCase) -> None:
         """Hold runs with other channels and batches against the usual one, integers left out."""
         sizes, batch = self.usual_sizes(), (2,) * case.rank
-        base = self._called(case, self.call(case, sizes, batch), USUAL, False)
-        literals = [n for n in integers_of(self.trial.subject.source) if n <= 512][:MOST_LITERALS]
-        wide = [(n, 2) for n in literals] + [(2, n) for n in literals]
-        light = len(self.trial.dense) * 512 * 4 < 2**22
-        for channels in (*_CHANNELS, *(wide if light else ())):
-            if not light and max(channels) > 16:
-                continue
-            found = self._called(case, self.call(case, sizes, batch, channels=channels), USUAL, False)
-            self._alike(case, f"{channels[0]} -> {channels[1]} channels", base, found)
+        base_call = self.call(case, sizes, batch)
+        base = self._called(case, base_call, USUAL, False)
+        bases: dict[bool | None, tuple[Calls, Any]] = {None: base, False: base}
+        for channels in self._channels(way_of(base_call.layer) is not None):
+            layer = self._as_made(case, channels)
+            way = way_of(layer)
+            if way not in bases:  # it takes its other way, which has proofs of its own
+                usual = self._as_made(case, CHANNELS)
+                take_way(usual, way)
+                bases[way] = self._called(case, self.call(case, sizes, batch, layer=usual), USUAL, False)
+            call = self.call(case, sizes, batch, channels=channels, layer=layer)
+            found = self._called(case, call, USUAL, False)
+            self._alike(case, f"{channels[0]} -> {channels[1]} channels", bases[way], found)
         for shape in _BATCHES if case.rank else ():
             found = self._called(case, self.call(case, sizes, shape), USUAL, False)
             self._alike(case, f"a batch of {shape}", base, found)
+
+    def _channels(self, two_ways: bool) -> list[tuple[int, int]]:
+        """Channel counts to be tried, integers of the source among them."""
+        if self.trial.symmetrised:
+            return []  # layers as they are made, whichever way they take, were tried before
+        literals = [n for n in integers_of(self.trial.subject.source) if n <= 512][:MOST_LITERALS]
+        wide = [(n, 2) for n in literals] + [(2, n) for n in literals]
+        light = len(self.trial.dense) * 512 * 4 < 2**22
+        many = (_MANY if light else _MANY[:1]) if two_ways else ()
+        return [c for c in (*_CHANNELS, *(wide if light else ())) if light or max(c) <= 16] + list(many)
+
+    def _as_made(self, case: ProofCase, channels: tuple[int, int]) -> nn.Module:
+        """A layer that takes the way that it chooses itself."""
+        usual = Case(case.basis, {}, case.normalization, case.bias)
+        return self.trial.new(usual, torch.float64, channels, as_made=True)
 
     def _alike(self, case: ProofCase, words: str, base: tuple[Calls, Any], found: tuple[Calls, Any]) -> None:
         difference = first_difference(base, found)
@@ -354,7 +374,7 @@ class Runs:
                 "sizes as exported",
                 f"the same operations at {len(ladder)} sizes from {_sizes_in_words(ladder[0])} to "
                 f"{_sizes_in_words(ladder[-1])}, among them {integers} of the source; batch rank 1",
-                plain if self._whole else mean,
+                plain if self._whole else mean[-1:] if self.trial.symmetrised else mean,
                 lambda case, _: self.try_sizes(case),
             )
         if not self.trial.heavy:

@@ -12,7 +12,7 @@ from symeq.signature import Signature
 from symeq.verification.contract import contract_checks
 from symeq.verification.load import resolve
 from symeq.verification.proofs import Proofs
-from symeq.verification.trial import Mismatch, Trial
+from symeq.verification.trial import Mismatch, Trial, has_two_ways
 
 Progress: TypeAlias = Callable[[str, int, int], None]
 
@@ -37,9 +37,11 @@ def prove_source(signature: Signature, progress: Progress | None = None) -> Sour
     subject = resolve(signature)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        trial = Trial(subject, 0)
-        proofs = Proofs(trial)
-        rungs = [*contract_checks(trial), *proofs.rungs()]
+        trial = Trial(subject, 0, symmetrised=False)
+        ways = {"": Proofs(trial)}
+        if has_two_ways(subject):
+            ways[", entries sorted"] = Proofs(Trial(subject, 0, symmetrised=True))
+        rungs = [*contract_checks(trial), *(rung for proofs in ways.values() for rung in proofs.rungs())]
         total, done = sum(len(rung.cases) for rung in rungs), 0
         failure = ""
         try:
@@ -51,6 +53,7 @@ def prove_source(signature: Signature, progress: Progress | None = None) -> Sour
         except Mismatch as found:
             failure = f"{rung.name}, {found.detail}"
     forward, backward = (
-        tuple(sorted(map(str, cases))) for cases in (proofs.forward_cases(), proofs.backward_cases())
+        tuple(sorted(f"{case}{way}" for way, proofs in ways.items() for case in cases_of(proofs)))
+        for cases_of in (Proofs.forward_cases, Proofs.backward_cases)
     )
     return SourceProof(subject.source, torch.__version__, forward, backward, failure)

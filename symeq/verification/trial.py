@@ -103,11 +103,35 @@ def raised(what: str, error: Exception) -> Mismatch:
     return Mismatch(f"{what} raised {in_one_line(error)}")
 
 
-class Trial:
-    """The class on trial, the definition it is held against, and the layers made of it so far."""
+def way_of(layer: nn.Module) -> bool | None:
+    """Which of its two ways to compute a layer takes; None if it has one only."""
+    found = vars(layer).get("symmetrised")
+    return found if isinstance(found, bool) else None
 
-    def __init__(self, subject: Subject, seed: int) -> None:
+
+def take_way(layer: nn.Module, way: bool | None) -> None:
+    """Makes a layer that has two ways take this one."""
+    vars(layer)["symmetrised"] = way
+
+
+def has_two_ways(subject: Subject) -> bool:
+    """Whether its layers have two ways to compute, of which one is for many channels."""
+    try:
+        return way_of(subject.layer(IN_CHANNELS, OUT_CHANNELS)) is not None
+    except Exception:  # the checks of the class tell
+        return False
+
+
+class Trial:
+    """The class on trial, the definition it is held against, and the layers made of it so far.
+
+    A layer that has two ways to compute, by its channels, says which in its attribute ``symmetrised``. The
+    layers of a trial take the way it is for, if it is for one.
+    """
+
+    def __init__(self, subject: Subject, seed: int, symmetrised: bool | None = None) -> None:
         self.subject = subject
+        self.symmetrised = symmetrised
         self.signature = subject.signature
         self.seed = seed
         self.dense = Dense(self.signature)
@@ -126,6 +150,16 @@ class Trial:
         return largest + cancellation(self.bias_dense.signature) * LARGEST < EXACT
 
     @property
+    def exact_gradients(self) -> bool:
+        """Whether gradients of integers are: sorted entries are divided at the end, so gradients at first."""
+        return not self.symmetrised
+
+    @property
+    def gradients_in_words(self) -> str:
+        """How exact gradients are."""
+        return "exact" if self.exact_gradients else f"to {self.tolerance:.1e}"
+
+    @property
     def tolerance(self) -> float:
         """The relative error that normalised sums may have.
 
@@ -136,9 +170,13 @@ class Trial:
     # ------------------------------------------------------------ the layer
 
     def new(
-        self, case: Case, dtype: torch.dtype | None, channels: tuple[int, int] = (IN_CHANNELS, OUT_CHANNELS)
+        self,
+        case: Case,
+        dtype: torch.dtype | None,
+        channels: tuple[int, int] = (IN_CHANNELS, OUT_CHANNELS),
+        as_made: bool = False,
     ) -> nn.Module:
-        """A layer with the options of ``case``, just made."""
+        """A layer with the options of ``case``, just made; ``as_made``: it takes the way that it chooses."""
         options = {
             "bias": case.bias,
             "basis": case.basis,
@@ -152,6 +190,10 @@ class Trial:
                 [*map(str, channels), *(f"{name}={value!r}" for name, value in options.items())]
             )
             raise raised(f"{self.subject.layer.__name__}({given})", error) from error
+        if as_made:
+            return made
+        if self.symmetrised is not None and way_of(made) is not None:
+            take_way(made, self.symmetrised)
         if dtype == torch.float64 and channels == (IN_CHANNELS, OUT_CHANNELS):
             self._layers[self._key(case, channels)] = made
         return made

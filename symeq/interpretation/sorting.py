@@ -1,0 +1,431 @@
+"""Entries gathered by the order of their indices: the one step that is not natural in an index set.
+
+A level of c propagating blocks may be computed at sorted index tuples i_1 <= ... <= i_c alone, for the
+entries in all c! orders of each. The tables of places that this takes are made in the program, from
+``arange``, comparisons and ``nonzero_static``; here they are read as what they list. The entries then form a
+tensor with an axis over orders and one over sorted tuples, where formal sums have the c indices of the tuple
+as ports.
+
+The way back takes, for every index tuple, one of the entries that belong to it. It is natural if these are
+equal as formal sums: the argument is in ``docs/verification.md``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from itertools import permutations
+from math import factorial
+from typing import Any, TypeAlias
+
+import numpy as np
+import torch
+
+from symeq.interpretation import forms, values
+from symeq.interpretation.forms import Polynomial, Unproved
+from symeq.interpretation.operands import polynomial, whole
+from symeq.interpretation.values import Atom, Dim, Size, Value, sorted_symbol
+
+Shape: TypeAlias = "tuple[Size, ...]"
+
+
+class Table:
+    """A tensor of integers or truth values that is made from sizes alone."""
+
+    shape: Shape
+
+
+@dataclass(frozen=True)
+class Index(Table):
+    """The index of a set itself, along dimension ``at`` (from the end); the others have size 1."""
+
+    name: str
+    at: int = -1
+    rank: int = 1
+
+    @property
+    def shape(self) -> Shape:  # type: ignore[override]
+        """The size of every dimension."""
+        return tuple((1, (self.name,)) if at == self.at else (1, ()) for at in range(-self.rank, 0))
+
+
+@dataclass(frozen=True)
+class Rising(Table):
+    """Whether the index along each dimension is at most that along the next, for the dimensions ``pairs``."""
+
+    name: str
+    pairs: frozenset[int]
+    rank: int
+
+    @property
+    def shape(self) -> Shape:  # type: ignore[override]
+        """The size of every dimension."""
+        held = self.pairs | {at + 1 for at in self.pairs}
+        return tuple((1, (self.name,)) if at in held else (1, ()) for at in range(-self.rank, 0))
+
+
+@dataclass(frozen=True)
+class Linear(Table):
+    """Integers for each of some rows and each sorted tuple: sums of its indices times powers of the size.
+
+    ``rows[r][q]`` is the coefficient of the index number q. With ``turned`` the tuples come first, with
+    ``flat`` rows and tuples are one dimension.
+    """
+
+    name: str
+    rows: tuple[tuple[tuple[tuple[forms.Monomial, forms.Number], ...], ...], ...]
+    turned: bool = False
+    flat: bool = False
+
+    @property
+    def c(self) -> int:
+        """The number of indices."""
+        return len(self.rows[0])
+
+    @property
+    def shape(self) -> Shape:  # type: ignore[override]
+        """The size of every dimension."""
+        tuples = sorted_symbol(self.name, self.c)
+        if self.flat:
+            return ((len(self.rows), (tuples,)),)
+        sizes: Shape = ((len(self.rows), ()), (1, (tuples,)))
+        return sizes[::-1] if self.turned else sizes
+
+    def orders(self) -> tuple[tuple[int, ...], ...]:
+        """For each row, which index of the sorted tuple stands at each place of the tuple that it lists.
+
+        Raises:
+            Unproved: a row that is no place of a tuple of c indices, row-major.
+        """
+        found = []
+        for row in self.rows:
+            power = {
+                ((self.name, 2 * (self.c - 1 - at)),) if at < self.c - 1 else (): at for at in range(self.c)
+            }
+            order: dict[int, int] = {}
+            for index, coefficient in enumerate(row):
+                for monomial, number in coefficient:
+                    if number != 1 or monomial not in power:
+                        raise Unproved("a table of places that is not understood")
+                    order[power[monomial]] = index
+            if len(order) != self.c or sum(map(len, row)) != self.c:
+                raise Unproved("a table of places that is not understood")
+            found.append(tuple(order[at] for at in range(self.c)))
+        return tuple(found)
+
+
+@dataclass(frozen=True)
+class Numbers(Table):
+    """0, 1, 2, ... up to a size."""
+
+    size: Size
+
+    @property
+    def shape(self) -> Shape:  # type: ignore[override]
+        """The size of its one dimension."""
+        return (self.size,)
+
+
+@dataclass(frozen=True)
+class Back(Table):
+    """For each index tuple, row-major, one entry of ``places`` that lists it."""
+
+    places: Linear
+
+    @property
+    def shape(self) -> Shape:  # type: ignore[override]
+        """The size of its one dimension."""
+        return ((1, (self.places.name,) * self.places.c),)
+
+
+def arange(shape: Shape) -> Table:
+    """``arange`` of a size that is no number."""
+    (size,) = shape
+    return (
+        Index(size[1][0]) if size[0] == 1 and len(size[1]) == 1 and " " not in size[1][0] else Numbers(size)
+    )
+
+
+def _unsqueezed(table: Table, dim: int) -> Table:
+    assert isinstance(table, Index | Rising), "others are refused"
+    at = whole(dim) - (table.rank + 1 if whole(dim) >= 0 else 0)
+    shift = {place: place - 1 if place <= at else place for place in range(-table.rank, 0)}
+    if isinstance(table, Index):
+        return Index(table.name, shift[table.at], table.rank + 1)
+    if any(place <= at and place + 1 > at for place in table.pairs):
+        raise Unproved("a comparison of indices that is not understood")
+    return Rising(table.name, frozenset(shift[place] for place in table.pairs), table.rank + 1)
+
+
+def _compared(left: Table, right: Table) -> Table:
+    if (
+        isinstance(left, Index)
+        and isinstance(right, Index)
+        and left.name == right.name
+        and left.at + 1 == right.at
+    ):
+        return Rising(left.name, frozenset({left.at}), max(left.rank, right.rank))
+    raise Unproved("a comparison of indices that is not understood")
+
+
+def _both(left: Table, right: Table) -> Table:
+    if isinstance(left, Rising) and isinstance(right, Rising) and left.name == right.name:
+        return Rising(left.name, left.pairs | right.pairs, max(left.rank, right.rank))
+    raise Unproved("a comparison of indices that is not understood")
+
+
+def _tuples(rising: Table, size: Any = None, fill_value: Any = -1) -> Table:
+    """The sorted tuples, and (0, ..., 0) again where there is room left; the shape tells how much."""
+    if (
+        not isinstance(rising, Rising)
+        or rising.pairs != frozenset(range(-rising.rank, -1))
+        or fill_value != 0
+    ):
+        raise Unproved("entries where a condition holds that is not understood")
+    c = rising.rank
+    one: tuple[tuple[forms.Monomial, forms.Number], ...] = (((), 1),)
+    return Linear(
+        rising.name, tuple(tuple(one if at == q else () for q in range(c)) for at in range(c)), turned=True
+    )
+
+
+def _turned(table: Table, *dims: Any) -> Table:
+    if isinstance(table, Linear) and not table.flat and sorted(map(abs, map(whole, dims))) in ([], [0, 1]):
+        return replace(table, turned=not table.turned)
+    raise Unproved("a table of indices that is not understood")
+
+
+def _rows(table: Table, dim: int, index: Any) -> Table:
+    if not isinstance(table, Linear) or table.flat or not isinstance(index, torch.Tensor):
+        raise Unproved("a table of indices that is not understood")
+    if whole(dim) % 2 != int(table.turned):
+        raise Unproved("a part of the sorted tuples")
+    return replace(table, rows=tuple(table.rows[at] for at in index.reshape(-1).tolist()))
+
+
+def _times(left: Any, right: Any) -> Table:
+    table, factor = (left, right) if isinstance(left, Linear) else (right, left)
+    if not isinstance(table, Linear) or isinstance(factor, Table | torch.Tensor):
+        raise Unproved("a table of indices that is not understood")
+    return replace(
+        table, rows=tuple(tuple(_scaled(c, polynomial(factor)) for c in row) for row in table.rows)
+    )
+
+
+def _plus(left: Any, right: Any, alpha: Any = 1) -> Table:
+    if not isinstance(left, Linear) or not isinstance(right, Linear) or whole(alpha) != 1:
+        raise Unproved("a table of indices that is not understood")
+    if left != replace(right, rows=left.rows) or len(left.rows) != len(right.rows):
+        raise Unproved("a table of indices that is not understood")
+    rows = zip(left.rows, right.rows, strict=True)
+    return replace(left, rows=tuple(tuple(map(_added, a, b)) for a, b in rows))
+
+
+def _scaled(coefficient: Any, factor: Polynomial) -> Any:
+    product = forms.times({(None, m): n for m, n in coefficient}, {(None, m): n for m, n in factor.items()})
+    return tuple(sorted((m, n) for (_, m), n in product.items()))
+
+
+def _added(left: Any, right: Any) -> Any:
+    total = forms.plus({(None, m): n for m, n in left}, {(None, m): n for m, n in right})
+    return tuple(sorted((m, n) for (_, m), n in total.items()))
+
+
+def _flattened(table: Table, *shape: Any, **options: Any) -> Table:
+    if isinstance(table, Linear) and not table.turned:
+        return replace(table, flat=True)  # its shape is compared with the traced one
+    raise Unproved("a table of indices that is not understood")
+
+
+def _inverse(
+    memory: Any, dim: int, places: Table, numbers: Table, reduce: str, include_self: bool = True
+) -> Table:
+    orders = places.orders() if isinstance(places, Linear) and places.flat else ()
+    every = isinstance(places, Linear) and set(orders) == set(permutations(range(places.c)))
+    if not every or not isinstance(numbers, Numbers) or numbers.shape != places.shape:
+        raise Unproved("a table of places that is not understood")
+    if whole(dim) != 0 or reduce not in ("amin", "amax") or include_self:
+        raise Unproved("a table of places that is not understood")
+    assert isinstance(places, Linear), "as was looked at"
+    return Back(places)
+
+
+OPERATIONS: Mapping[str, Callable[..., Table]] = {
+    "unsqueeze": _unsqueezed,
+    "le": _compared,
+    "bitwise_and": _both,
+    "__and__": _both,
+    "nonzero_static": _tuples,
+    "t": _turned,
+    "transpose": _turned,
+    "index_select": _rows,
+    "mul": _times,
+    "add": _plus,
+    "flatten": _flattened,
+    "view": _flattened,
+    "reshape": _flattened,
+    "_unsafe_view": _flattened,
+    "scatter_reduce": _inverse,
+}
+
+
+# ---------------------------------------------------------------- gathering
+
+
+def gathered(value: Value, at: int, places: Linear) -> Value:
+    """The entries along a dimension that a table of places lists: by orders, then by sorted tuples.
+
+    Raises:
+        Unproved: a dimension that is not the product of c axes over the index set of the table.
+    """
+    c, orders = places.c, places.orders()
+    dim = value.dims[at]
+    if not places.flat or [(a.kind, a.name) for a in dim] != [("index", places.name)] * c:
+        raise Unproved(
+            f"entries of dimension {at} of {value} looked up by sorted {c}-tuples of {places.name}"
+        )
+    if value.raw:
+        raise Unproved("entries of x that may be padding sorted")
+    atom = Atom("sorted", places.name, (1, (sorted_symbol(places.name, c),)), width=c)
+    before = [port for d in value.dims[:at] for a in d for port in a.ports]
+    after = [port for d in value.dims[at + 1 :] for a in d for port in a.ports]
+    rows = []
+    for order in orders:
+        own: list[list[int]] = [[] for _ in range(c)]
+        for place, index in enumerate(order):
+            own[index].append(dim[place].port)
+        dims = (*value.dims[:at], (atom,), *value.dims[at + 1 :])
+        rows.append(
+            values.relabelled(value, dims, [*([p] for p in before), *own, *([p] for p in after)]).data
+        )
+    axis = len(values.numbers(value.dims[:at]))
+    data = np.stack(rows, axis=axis)
+    dims = (*value.dims[:at], (values.number_atom(len(orders)), atom), *value.dims[at + 1 :])
+    return replace(value, dims=dims, data=data)
+
+
+def restored(value: Value, at: int, back: Back) -> Value:
+    """The tensor whose entries in all orders are along a dimension.
+
+    Raises:
+        Unproved: entries in different orders that are not one tensor's.
+    """
+    places = back.places
+    c, orders = places.c, places.orders()
+    dim = value.dims[at]
+    expected = [("number", ""), ("sorted", places.name)]
+    if [(a.kind, a.name) for a in dim] != expected or dim[0].size[0] != factorial(c) or dim[1].width != c:
+        raise Unproved(f"dimension {at} of {value} taken for entries in all orders")
+    if any(skeleton.chosen for form in value.data.reshape(-1) for skeleton in form):
+        raise Unproved("entries sorted back that count in one order only")
+    axis = len(values.numbers(value.dims[:at]))
+    identity = orders.index(tuple(range(c)))
+    index: Dim = tuple(Atom("index", places.name, (1, (places.name,))) for _ in range(c))
+    first = replace(
+        value,
+        dims=(*value.dims[:at], index, *value.dims[at + 1 :]),
+        data=np.take(value.data, [identity], axis=axis),
+    )
+    again = gathered(first, at, places)
+    if any(one != two for one, two in zip(again.data.reshape(-1), value.data.reshape(-1), strict=True)):
+        raise Unproved("entries sorted back that differ where one index tuple is listed twice")
+    return first
+
+
+# ---------------------------------------------------------------- the adjoints
+
+
+def spread(zero: Value, source: Value, at: int, back: Back) -> Value:
+    """The adjoint of ``restored``: each entry of a tensor at the one place that stands for its index tuple.
+
+    Raises:
+        Unproved: something is there already, or a dimension that is not the one of the table.
+    """
+    _refuse_filled(zero)
+    entries = gathered(source, at, back.places)
+    axis = len(values.numbers(source.dims[:at]))
+    rows = []
+    for order, row in zip(back.places.orders(), np.moveaxis(entries.data, axis, 0), strict=True):
+        marked = values.mapped(np.asarray(row, dtype=object), partial(_marked, order=order))
+        rows.append(marked)
+    return replace(entries, data=np.stack(rows, axis=axis))
+
+
+def collected(zero: Value, source: Value, at: int, places: Linear) -> Value:
+    """The adjoint of ``gathered``: the entries in all orders added up where they lie in a tensor.
+
+    Raises:
+        Unproved: something is there already, a dimension that is not the one of the table, or entries that
+            do not follow from those in one order.
+    """
+    _refuse_filled(zero)
+    c, orders = places.c, places.orders()
+    dim = source.dims[at]
+    expected = [("number", ""), ("sorted", places.name)]
+    every = set(orders) == set(permutations(range(c))) and len(orders) == factorial(c)
+    if not every or [(a.kind, a.name) for a in dim] != expected or dim[1].width != c:
+        raise Unproved(f"dimension {at} of {source} taken for entries in all orders")
+    axis = len(values.numbers(source.dims[:at]))
+    identity = orders.index(tuple(range(c)))
+    index: Dim = tuple(Atom("index", places.name, (1, (places.name,))) for _ in range(c))
+    first = replace(
+        source,
+        dims=(*source.dims[:at], index, *source.dims[at + 1 :]),
+        data=np.take(source.data, [identity], axis=axis),
+    )
+    again = gathered(first, at, places)
+    moved = np.moveaxis(again.data, axis, 0)
+    for row, order in enumerate(orders):
+        moved[row] = values.mapped(np.asarray(moved[row], dtype=object), partial(_reordered, order=order))
+    if any(one != two for one, two in zip(again.data.reshape(-1), source.data.reshape(-1), strict=True)):
+        raise Unproved("entries added up that do not follow from those in one order")
+    return replace(first, data=values.mapped(first.data, _unmarked))
+
+
+def completed(form: forms.Form) -> forms.Form:
+    """The form with sums over the index tuples of each order, if they are there for all, as one over all."""
+    groups: dict[forms.Skeleton, dict[tuple[int, ...], forms.Combination]] = {}
+    rest: list[forms.Form] = []
+    for skeleton, terms in form.items():
+        if skeleton.chosen and skeleton.chosen[1]:
+            order, places = skeleton.chosen
+            groups.setdefault(skeleton._replace(chosen=((), places)), {})[order] = terms
+        else:
+            rest.append({skeleton: terms})
+    for skeleton, found in groups.items():
+        assert skeleton.chosen is not None, "these are the ones"
+        first = next(iter(found.values()))
+        if len(found) == factorial(len(skeleton.chosen[1])) and all(
+            terms == first for terms in found.values()
+        ):
+            rest.append({skeleton._replace(chosen=None): first})
+        else:
+            rest += [{skeleton._replace(chosen=(o, skeleton.chosen[1])): t} for o, t in found.items()]
+    return forms.total(rest)
+
+
+def _refuse_filled(value: Value) -> None:
+    if any(value.data.reshape(-1)):
+        raise Unproved("entries added by a table of places to something other than zero")
+
+
+def _marked(form: forms.Form, order: tuple[int, ...]) -> forms.Form:
+    if any(skeleton.chosen for skeleton in form):
+        raise Unproved("entries sorted twice")
+    return {skeleton._replace(chosen=(order, ())): terms for skeleton, terms in form.items()}
+
+
+def _reordered(form: forms.Form, order: tuple[int, ...]) -> forms.Form:
+    """What a term that counts in one order becomes if the indices of its tuple are taken in another."""
+    moved: list[forms.Form] = []
+    for skeleton, terms in form.items():
+        if not skeleton.chosen or skeleton.chosen[1]:
+            raise Unproved("entries added up that do not stand for index tuples")
+        after = tuple(order[index] for index in skeleton.chosen[0])
+        moved.append({skeleton._replace(chosen=(after, ())): terms})
+    return forms.total(moved)
+
+
+def _unmarked(form: forms.Form) -> forms.Form:
+    return forms.total({skeleton._replace(chosen=None): terms} for skeleton, terms in form.items())

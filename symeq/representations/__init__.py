@@ -1,0 +1,1 @@
+"""The irreducible representations of symmetric groups, by integer matrices."""

@@ -1,0 +1,201 @@
+"""Levels computed at sorted index tuples: the values of permutation by permutation, and proved as such."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any
+
+import pytest
+import torch
+
+from symeq.interpretation.claims import prove_backward, prove_forward
+from symeq.interpretation.forms import Unproved
+from symeq.interpretation.meaning import Meaning
+from symeq.interpretation.values import MaskKind, Setting
+from symeq.mutation.mutants import load
+from symeq.pipeline import emit
+from symeq.signature import BasisKind, Layout, Normalization, Signature
+
+MODULES: dict[str, ModuleType] = {}
+
+
+def layer_of(spec: str, source: str | None = None, **options: Any) -> Any:
+    """A layer of 2 -> 3 channels that sorts its entries; of a changed source, if one is given."""
+    if source is not None:
+        module = load(source)
+    else:
+        module = MODULES.setdefault(spec, load(emit(spec).text))
+    (found,) = [thing for name, thing in vars(module).items() if hasattr(thing, "SIGNATURE")]
+    made = found(2, 3, dtype=torch.float64, **options)
+    assert made.symmetrised in (True, False)
+    made.symmetrised = True
+    return made
+
+
+def randomised(layer: Any, generator: torch.Generator) -> Any:
+    """The layer with integer weights and biases."""
+    with torch.no_grad():
+        for parameter in layer.parameters():
+            parameter.copy_(torch.randint(-5, 6, parameter.shape, generator=generator))
+    return layer
+
+
+@pytest.mark.parametrize("basis", ["diagram", "orbit"])
+@pytest.mark.parametrize(
+    ("spec", "sizes"),
+    [
+        ("n n -> n n", (0, 1, 2, 5)),
+        ("n n n -> n n n", (0, 1, 2, 3, 5)),
+        ("n n -> n n n", (1, 3)),
+        ("n n n -> n n", (1, 3)),
+        ("u i i -> i u i", (1, 3)),
+        ("n n n n -> n n n n", (1, 2, 3)),
+    ],
+)
+def test_both_ways_give_the_same_integers(spec: str, sizes: tuple[int, ...], basis: str, seed: int) -> None:
+    """With normalization "sum" and integers nothing is rounded, whatever the batch; gradients hardly."""
+    generator = torch.Generator().manual_seed(seed)
+    layer = randomised(layer_of(spec, basis=basis, normalization="sum"), generator)
+    order = len(layer.INPUTS)
+    for n, batch in itertools.product(sizes, [(), (2,), (0,), (1, 2)]):
+        x = torch.randint(-5, 6, (*batch, *[n] * order, 2), generator=generator).double().requires_grad_()
+        found = []
+        for way in (True, False):
+            layer.symmetrised = way
+            y = layer(x)
+            cotangent = torch.ones_like(y) + torch.arange(y.numel()).view_as(y) % 7
+            found.append((y, *torch.autograd.grad(y, (x, *layer.parameters()), cotangent)))
+        assert torch.equal(found[0][0], found[1][0]), (n, batch)
+        for one, two in zip(*found, strict=True):
+            # The gradient of a division at the end is one at the beginning, which rounds for c > 2.
+            assert torch.allclose(one, two, rtol=1e-13, atol=1e-11), (n, batch)
+
+
+@pytest.mark.parametrize("kind", ["own", "shared"])
+@pytest.mark.parametrize("normalization", ["mean", "sqrt"])
+def test_both_ways_agree_under_masks(kind: str, normalization: str, seed: int) -> None:
+    """Each sample's own count, in the orbit basis, where every power of it has weights of its own."""
+    generator = torch.Generator().manual_seed(seed)
+    layer = layer_of("n n n -> n n n", basis="orbit", normalization=normalization)
+    x = torch.randn(3, 4, 4, 4, 2, generator=generator, dtype=torch.float64)
+    mask = torch.rand(*((3, 4) if kind == "own" else (4,)), generator=generator) < 0.7
+    one = layer(x, mask)
+    layer.symmetrised = False
+    assert (one - layer(x, mask)).abs().max() < 1e-12
+    assert (one != 0).any()
+
+
+def test_channels_choose_the_way() -> None:
+    """Few channels: permutation by permutation; many: sorted. Layers without a choice have no attribute."""
+    module = MODULES.setdefault("n n n -> n n n", load(emit("n n n -> n n n").text))
+    ways = [module.Equivariant3to3(d, d, device="meta").symmetrised for d in (1, 2, 4, 64, 128)]
+    assert ways == [False, False, False, True, True]
+    assert not hasattr(load(emit("n n -> n").text).Equivariant2to1(256, 256), "symmetrised")
+
+
+@pytest.mark.parametrize("c", [2, 3, 4])
+def test_the_tables_list_every_tuple(c: int) -> None:
+    """Places of sorted tuples in all orders, no tuple left out; for each tuple one entry that lists it."""
+    module = MODULES.setdefault("n n n n -> n n n n", load(emit("n n n n -> n n n n").text))
+    orders = torch.tensor(list(itertools.permutations(range(c))))
+    for n in range(6):
+        count = n * (1 + torch.tensor(range(n + 1, n + c)).prod().item() // len(orders))
+        places, back = module._sorted(n, count, orders)
+        listed = list(itertools.combinations_with_replacement(range(n), c))
+        rows = places.view(len(orders), count).T.tolist()
+
+        def place(tuple_: tuple[int, ...], n: int = n) -> int:
+            return sum(index * n ** (c - 1 - at) for at, index in enumerate(tuple_))
+
+        expected = [[place(tuple(t[at] for at in order)) for order in orders.tolist()] for t in listed]
+        assert rows[: len(expected)] == expected
+        assert all(row == [0] * len(orders) for row in rows[len(expected) :])
+        assert torch.equal(places[back], torch.arange(n**c))
+
+
+# ---------------------------------------------------------------- proofs
+
+Prove = Callable[..., Any]
+
+
+def prove(
+    how: Prove,
+    spec: str,
+    basis: BasisKind = "diagram",
+    normalization: Normalization = "sum",
+    masks: dict[str, MaskKind] | None = None,
+    source: str | None = None,
+) -> None:
+    """Raises Unproved where the sorted way of a layer is not seen to be the definition."""
+    layer = layer_of(spec, source, basis=basis, normalization=normalization)
+    setting = Setting(Signature.parse(spec), 1, masks or {})
+    layout: Layout = "channels-last"
+    how(layer, setting, layout, Meaning(setting, basis, normalization, True))
+
+
+@pytest.mark.parametrize("how", [prove_forward, prove_backward])
+@pytest.mark.parametrize(
+    ("spec", "basis", "normalization", "masks"),
+    [
+        ("n n -> n n", "orbit", "mean", {"n": "own"}),
+        ("n n n -> n n", "diagram", "sqrt", {}),
+        ("n n n -> n n n", "diagram", "mean", {"n": "own"}),
+        ("u i i -> i u i", "diagram", "sum", {"i": "shared"}),
+    ],
+)
+def test_the_sorted_way_is_proved(
+    how: Prove, spec: str, basis: BasisKind, normalization: Normalization, masks: dict[str, MaskKind]
+) -> None:
+    """For every size: the forward pass and the gradients are the definition."""
+    prove(how, spec, basis, normalization, masks)
+
+
+FAULTS = {
+    "a representation": ("FOURIER_2 = (\n    (1, 1),\n    (1, -1)", "FOURIER_2 = (\n    (1, 1),\n    (1, 1)"),
+    "the way back": ("INVERSE_2 = (\n    (1, 1),\n    (1, -1)", "INVERSE_2 = (\n    (1, 1),\n    (-1, 1)"),
+    "the division": ("_combined(inverse, total) / size", "_combined(inverse, total)"),
+    "equal indices": ("index.unsqueeze(1) <= index", "index.unsqueeze(1) < index"),
+    "indices that fall": ("index.unsqueeze(1) <= index", "index.unsqueeze(1) >= index"),
+    "rows left over": ("fill_value=0", "fill_value=-1"),
+    "rows left out": ("size=count, fill_value=0", "size=n, fill_value=0"),
+    "places": ("places = places * n + tuples", "places = places * (n + 1) + tuples"),
+    "one order": ("orders[:, axis]", "orders[:, 0]"),
+    "a row of numbers too far": ("torch.arange(size * count", "1 + torch.arange(size * count"),
+    "memory that was there": ("include_self=False", "include_self=True"),
+    "sums of places": ('"amin"', '"sum"'),
+    "an order of the result": ("y.flatten(-3, -2)", "y.flip(-3).flatten(-3, -2)"),
+    "a weighted order": ("x = _combined(fourier, x)", "x = _combined(fourier, x * orders[:, :1, None])"),
+    "a sum over sorted tuples": ("x = _combined(fourier, x)", "x = _combined(fourier, x + x.sum(-2, True))"),
+}
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_a_fault_in_the_sorted_way_is_refused(name: str) -> None:
+    """No proof of a program that sorts entries wrongly, loses some, or mixes them otherwise."""
+    old, new = FAULTS[name]
+    text = emit("n n -> n n").text
+    assert old in text
+    with pytest.raises(Unproved):
+        prove(prove_forward, "n n -> n n", source=text.replace(old, new))
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("stacked.flatten(-c - 1, -2)", "stacked.detach().flatten(-c - 1, -2)"),
+        ("y.flatten(-3, -2)", "(2 * y - y.detach()).flatten(-3, -2)"),
+        (
+            "    y = _combined(inverse, total) / size\n",
+            "    y = _combined(inverse, total) / size\n    y = y[..., :1, :, :].detach() - y[..., :1, :, :] + y\n",  # noqa: E501
+        ),
+    ],
+)
+def test_a_fault_in_its_gradient_is_refused(old: str, new: str) -> None:
+    """The forward pass is right, and proved; the gradients are not."""
+    text = emit("n n -> n n").text
+    assert old in text
+    prove(prove_forward, "n n -> n n", source=text.replace(old, new))
+    with pytest.raises(Unproved):
+        prove(prove_backward, "n n -> n n", source=text.replace(old, new))
