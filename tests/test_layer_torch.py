@@ -256,6 +256,18 @@ def test_export_with_any_kind_of_dimension(spec: Spec, kind: str) -> None:
     close(exported.module()(x, mask=mask), layer(x, mask))
 
 
+@pytest.mark.parametrize(
+    "spec", [(3, 4), *(pytest.param(s, marks=pytest.mark.slow) for s in ((4, 5), (5, 5)))]
+)
+def test_export_of_many_axes(spec: Spec) -> None:
+    """Where products of sizes are taken apart again, torch must see that the sizes agree for every n."""
+    layer = make(symeq.layer(spec))
+    program = export(spec, layer, "named", False).module()
+    sizes = make_sizes(spec, 4)
+    x = make_input(spec, (3,), sizes)
+    close(program(x), layer(x))
+
+
 def test_export_with_a_given_size() -> None:
     """An output-only index set: its size is what was said, and the batch is free."""
     layer = make(symeq.layer((0, 2)))

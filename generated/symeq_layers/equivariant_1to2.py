@@ -8,7 +8,7 @@ Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "n -> n n" --out DIR
 plan:     sha256 886ad5badb7a12e6ab868bd51bcc69fe8278372d6638318c0e1117c8bf388496
 template: sha256 5cdd659b0d86ac94c65514a3a0f4809dfca12da680eef57e5911623bb417fbe8
-content:  sha256 7cd49507927cdc9650098dc7a1faa4189c04f806e247ab46f2f9eaf54ea11d94 (with zeros here)
+content:  sha256 63da460a1574a6586b4c85bcc97321056aacfee1b0be063386c5cf57570878fc (with zeros here)
 """
 
 import torch
@@ -314,7 +314,7 @@ class Equivariant1to2(nn.Module):
         # Broadcast: from small to large, along blocks that hold outputs only and onto diagonals.
         b2 = b2 + b5[..., None, :]  # (0) (1)
         b1 = b1 + b4[..., None, :]  # (0 1)
-        y = b3[..., None, :, :].expand(*batch, sizes["n"], sizes["n"], -1)  # (0) [1]
+        y = b3[..., None, :, :].expand(*batch, sizes["n"], -1, -1)  # (0) [1]
         y = y + b2[..., :, None, :]  # [0] (1)
         _diagonal(y, (0, 0)).add_(b1)  # [0 1]
         y = _zero_padding(y, (masks.get("n"), masks.get("n"))).to(dtype)

@@ -8,7 +8,7 @@ Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "n -> n n n" --out DIR
 plan:     sha256 8f72146d10fdcafc1f63953092856f85690f1a28e0f19bee30f16f20b0706680
 template: sha256 5cdd659b0d86ac94c65514a3a0f4809dfca12da680eef57e5911623bb417fbe8
-content:  sha256 10191aec1814001865ebb85be14e88d45d18295115fc48aed1f0550080faa008 (with zeros here)
+content:  sha256 0946977bb0f9aa76490de41b3ac3e4d92fefeed4c081bf0862529bf84ee21453 (with zeros here)
 """
 
 import torch
@@ -330,12 +330,12 @@ class Equivariant1to3(nn.Module):
         b6 = b6 + b15[..., None, :]  # (0 2) (1)
         b4 = b4 + b14[..., None, :]  # (0 1) (2)
         b3 = b3 + b13[..., None, :]  # (0 1 2)
-        b2 = b11[..., None, :, :].expand(*batch, sizes["n"], sizes["n"], -1)  # (0) [1] (2)
+        b2 = b11[..., None, :, :].expand(*batch, sizes["n"], -1, -1)  # (0) [1] (2)
         b2 = b2 + b10[..., :, None, :]  # [0] (1) (2)
         _diagonal(b2, (0, 0)).add_(b4)  # [0 1] (2)
-        b1 = b9[..., None, :, :].expand(*batch, sizes["n"], sizes["n"], -1)  # (0) [1 2]
+        b1 = b9[..., None, :, :].expand(*batch, sizes["n"], -1, -1)  # (0) [1 2]
         b1 = b1 + b8[..., :, None, :]  # [0] (1 2)
-        y = b12[..., None, None, :, :].expand(*batch, *[sizes["n"]] * 3, -1)  # (0) (1) [2]
+        y = b12[..., None, None, :, :].expand(*batch, sizes["n"], sizes["n"], -1, -1)  # (0) (1) [2]
         y = y + b2[..., :, :, None, :]  # [0] [1] (2)
         _diagonal(y, (0, 1, 0)).add_(b7[..., None, :, :])  # (0 2) [1]
         _diagonal(y, (0, 1, 0)).add_(b6[..., :, None, :])  # [0 2] (1)

@@ -8,7 +8,7 @@ Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "n -> n n n n" --out DIR
 plan:     sha256 257350834f6557b84b428c2231116b2a14d59d103844bd12b313b77fe5739e90
 template: sha256 5cdd659b0d86ac94c65514a3a0f4809dfca12da680eef57e5911623bb417fbe8
-content:  sha256 e5f27fc29ec66c33ee9a26442946c61aaee59c489f42a83252be830091140332 (with zeros here)
+content:  sha256 d90e4c2545e768a0890db3ed11b76132ae76e511288c360f75e812e6eb4d248d (with zeros here)
 """
 
 import torch
@@ -383,29 +383,31 @@ class Equivariant1to4(nn.Module):
         b11 = b11 + b47[..., None, :]  # (0 1 3) (2)
         b9 = b9 + b46[..., None, :]  # (0 1 2) (3)
         b8 = b8 + b45[..., None, :]  # (0 1 2 3)
-        b7 = b42[..., None, :, :].expand(*batch, sizes["n"], sizes["n"], -1)  # (0) [1] (2) (3)
+        b7 = b42[..., None, :, :].expand(*batch, sizes["n"], -1, -1)  # (0) [1] (2) (3)
         b7 = b7 + b41[..., :, None, :]  # [0] (1) (2) (3)
         _diagonal(b7, (0, 0)).add_(b15)  # [0 1] (2) (3)
-        b6 = b39[..., None, :, :].expand(*batch, sizes["n"], sizes["n"], -1)  # (0) [1] (2 3)
+        b6 = b39[..., None, :, :].expand(*batch, sizes["n"], -1, -1)  # (0) [1] (2 3)
         b6 = b6 + b38[..., :, None, :]  # [0] (1) (2 3)
         _diagonal(b6, (0, 0)).add_(b13)  # [0 1] (2 3)
-        b5 = b36[..., None, :, :].expand(*batch, sizes["n"], sizes["n"], -1)  # (0) [1 3] (2)
+        b5 = b36[..., None, :, :].expand(*batch, sizes["n"], -1, -1)  # (0) [1 3] (2)
         b5 = b5 + b35[..., :, None, :]  # [0] (1 3) (2)
-        b4 = b30[..., None, :, :].expand(*batch, sizes["n"], sizes["n"], -1)  # (0) [1 2] (3)
+        b4 = b30[..., None, :, :].expand(*batch, sizes["n"], -1, -1)  # (0) [1 2] (3)
         b4 = b4 + b29[..., :, None, :]  # [0] (1 2) (3)
-        b3 = b28[..., None, :, :].expand(*batch, sizes["n"], sizes["n"], -1)  # (0) [1 2 3]
+        b3 = b28[..., None, :, :].expand(*batch, sizes["n"], -1, -1)  # (0) [1 2 3]
         b3 = b3 + b27[..., :, None, :]  # [0] (1 2 3)
-        b2 = b43[..., None, None, :, :].expand(*batch, *[sizes["n"]] * 3, -1)  # (0) (1) [2] (3)
+        # (0) (1) [2] (3)
+        b2 = b43[..., None, None, :, :].expand(*batch, sizes["n"], sizes["n"], -1, -1)
         b2 = b2 + b7[..., :, :, None, :]  # [0] [1] (2) (3)
         _diagonal(b2, (0, 1, 0)).add_(b23[..., None, :, :])  # (0 2) [1] (3)
         _diagonal(b2, (0, 1, 0)).add_(b22[..., :, None, :])  # [0 2] (1) (3)
         _diagonal(b2, (0, 0, 1)).add_(b16[..., None, :, :])  # (0 1) [2] (3)
         _diagonal(b2, (0, 0, 0)).add_(b9)  # [0 1 2] (3)
         _diagonal(b2, (0, 1, 1)).add_(b4)  # [0] [1 2] (3)
-        b1 = b40[..., None, None, :, :].expand(*batch, *[sizes["n"]] * 3, -1)  # (0) (1) [2 3]
+        b1 = b40[..., None, None, :, :].expand(*batch, sizes["n"], sizes["n"], -1, -1)  # (0) (1) [2 3]
         b1 = b1 + b6[..., :, :, None, :]  # [0] [1] (2 3)
         _diagonal(b1, (0, 0, 1)).add_(b14[..., None, :, :])  # (0 1) [2 3]
-        y = b44[..., None, None, None, :, :].expand(*batch, *[sizes["n"]] * 4, -1)  # (0) (1) (2) [3]
+        # (0) (1) (2) [3]
+        y = b44[..., None, None, None, :, :].expand(*batch, sizes["n"], sizes["n"], sizes["n"], -1, -1)
         y = y + b2[..., :, :, :, None, :]  # [0] [1] [2] (3)
         _diagonal(y, (0, 1, 2, 1)).add_(b37[..., None, None, :, :])  # (0) (1 3) [2]
         _diagonal(y, (0, 1, 2, 0)).add_(b34[..., None, None, :, :])  # (0 3) (1) [2]

@@ -8,7 +8,7 @@ Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "n n -> n n n" --out DIR
 plan:     sha256 db8601ebcb6df62744e833e71ab080c3e1465101c774f66ae46158f2593ac509
 template: sha256 5cdd659b0d86ac94c65514a3a0f4809dfca12da680eef57e5911623bb417fbe8
-content:  sha256 52f56fb70edea1e937fe1ac675478db256586fe5d3448e3754d41f08c8bafcbd (with zeros here)
+content:  sha256 fb68525345a50dc6844fbf8144f18f8967935ef0444ff5940d1e2126c7dff471 (with zeros here)
 """
 
 import torch
@@ -494,7 +494,7 @@ class Equivariant2to3(nn.Module):
         b2 = b2 + b11[..., None, :, :]  # (0 2) [1]
         b1 = b1 + b9[..., None, :, :]  # (0 1) [2]
         _diagonal(b1, (0, 0)).add_(b7)  # [0 1 2]
-        y = b6[..., None, :, :, :].expand(*batch, *[sizes["n"]] * 3, -1)  # (0) [1] [2]
+        y = b6[..., None, :, :, :].expand(*batch, sizes["n"], -1, -1, -1)  # (0) [1] [2]
         y = y + b5[..., :, None, :, :]  # [0] (1) [2]
         y += b4[..., :, :, None, :]  # [0] [1] (2)
         _diagonal(y, (0, 1, 1)).add_(b3)  # [0] [1 2]

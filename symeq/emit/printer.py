@@ -28,6 +28,9 @@ LISTED = 60
 SYMMETRISED = (2, 3, 4)
 """Numbers of propagating blocks with which a level can go through the representations of S_c."""
 
+_OF_MANY_AXES = 4
+"""From so many axes on torch.export cannot tell for every n that what is added out of place has one shape."""
+
 _WIDTH = 104
 
 
@@ -436,12 +439,20 @@ def _accumulate(
         first, *covering = covering
         start = f"{name} = {_b(first.source)}{_along(first.map, first.map.blocks)}"
         if first.map.dropped:
+            # -1 leaves the size of an axis that is there already.
             sets = axis_sets(broadcasts[target], signature.outputs)
-            start += f".expand(*batch, {_repeated([f'sizes[{json.dumps(s)}]' for s in sets])}, -1)"
+            sizes = [
+                "-1" if block in first.map.kept else f"sizes[{json.dumps(name)}]"
+                for block, name in zip(first.map.blocks, sets, strict=True)
+            ]
+            start += f".expand(*batch, {_repeated(sizes)}, -1)"
             if not covering:
                 start += ".clone()"  # a tensor of its own, not one memory seen n times
                 own = True
         yield Statement(start, str(broadcasts[first.source]))
+    if covering and pieces > 1 and len(covering[0].map.blocks) >= _OF_MANY_AXES:
+        yield Statement(f"{name} = {name}.clone()")
+        own = True
     for move in covering:
         sign = f"{name} +=" if own else f"{name} = {name} +"
         added = f"{_b(move.source)}{_along(move.map, move.map.blocks)}"
