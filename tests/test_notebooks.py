@@ -159,7 +159,10 @@ FAULTS: dict[str, tuple[Callable[[NotebookNode], object], str]] = {
         lambda nb: nb.cells[1].update(outputs=say("<object at 0x7f3a5c0d1e80>\n")),
         "shows a path or an address",
     ),
-    "a path in the source": (lambda nb: nb.cells[1].update(source="open('/tmp/x')"), "names a path"),
+    "a path in the source": (
+        lambda nb: nb.cells[1].update(source="open('/home/somebody/x')"),
+        "names a path",
+    ),
     "an execution count": (lambda nb: nb.cells[1].update(execution_count=3), "has an execution count"),
     "varies, and asserts nothing": (
         lambda nb: nb.cells[3].update(source="print(time())"),

@@ -167,6 +167,15 @@ FAULTS = {
     "sums of places": ('"amin"', '"sum"'),
     "an order of the result": ("y.flatten(-3, -2)", "y.flip(-3).flatten(-3, -2)"),
     "a weighted order": ("x = _combined(fourier, x)", "x = _combined(fourier, x * orders[:, :1, None])"),
+    "indices that are rounded": (
+        "index = torch.arange(n, device=orders.device)",
+        "index = torch.arange(n, device=orders.device, dtype=torch.float16)",
+    ),
+    "weights by place": ("fourier, x)", "fourier, x * places.view(size, count, 1))"),
+    "tuples the other way round": ("fourier, x)", "fourier, x.flip(-2))"),
+    "tuples moved on": ("fourier, x)", "fourier, x.roll(1, -2))"),
+    "tuples left out": ("fourier, x)", "fourier, torch.cat([0 * x[..., :1, :], x[..., 1:, :]], -2))"),
+    "products of tuples": ("fourier, x)", "fourier, x @ (x.mT @ x))"),
     "a sum over sorted tuples": ("x = _combined(fourier, x)", "x = _combined(fourier, x + x.sum(-2, True))"),
 }
 

@@ -242,9 +242,11 @@ def _table(node: fx.Node, name: str, args: Any, kwargs: Any, symbols: Symbols) -
     """An operation on tables that are made from sizes alone."""
     made = node.meta["val"]
     shape = tuple(map(symbols.size, made.shape))
+    if made.dtype not in (torch.int64, torch.bool):
+        raise Unproved(f"a table of indices held in {made.dtype}")
     if name == "arange" and len(args) == 1:
         return sorting.arange(shape)
-    if name not in sorting.OPERATIONS or made.dtype not in (torch.int64, torch.bool):
+    if name not in sorting.OPERATIONS:
         raise Unproved(f"the operation {name} on a table of indices")
     table = sorting.OPERATIONS[name](*args, **kwargs)
     if table.shape != shape:

@@ -12,6 +12,7 @@ equal as formal sums: the argument is in ``docs/verification.md``.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
@@ -30,10 +31,13 @@ from symeq.interpretation.values import Atom, Dim, Size, Value, sorted_symbol
 Shape: TypeAlias = "tuple[Size, ...]"
 
 
-class Table:
+class Table(ABC):
     """A tensor of integers or truth values that is made from sizes alone."""
 
-    shape: Shape
+    @property
+    @abstractmethod
+    def shape(self) -> Shape:
+        """The size of every dimension."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +49,7 @@ class Index(Table):
     rank: int = 1
 
     @property
-    def shape(self) -> Shape:  # type: ignore[override]
+    def shape(self) -> Shape:
         """The size of every dimension."""
         return tuple((1, (self.name,)) if at == self.at else (1, ()) for at in range(-self.rank, 0))
 
@@ -59,7 +63,7 @@ class Rising(Table):
     rank: int
 
     @property
-    def shape(self) -> Shape:  # type: ignore[override]
+    def shape(self) -> Shape:
         """The size of every dimension."""
         held = self.pairs | {at + 1 for at in self.pairs}
         return tuple((1, (self.name,)) if at in held else (1, ()) for at in range(-self.rank, 0))
@@ -84,7 +88,7 @@ class Linear(Table):
         return len(self.rows[0])
 
     @property
-    def shape(self) -> Shape:  # type: ignore[override]
+    def shape(self) -> Shape:
         """The size of every dimension."""
         tuples = sorted_symbol(self.name, self.c)
         if self.flat:
@@ -122,7 +126,7 @@ class Numbers(Table):
     size: Size
 
     @property
-    def shape(self) -> Shape:  # type: ignore[override]
+    def shape(self) -> Shape:
         """The size of its one dimension."""
         return (self.size,)
 
@@ -134,7 +138,7 @@ class Back(Table):
     places: Linear
 
     @property
-    def shape(self) -> Shape:  # type: ignore[override]
+    def shape(self) -> Shape:
         """The size of its one dimension."""
         return ((1, (self.places.name,) * self.places.c),)
 
@@ -312,25 +316,27 @@ def restored(value: Value, at: int, back: Back) -> Value:
         Unproved: entries in different orders that are not one tensor's.
     """
     places = back.places
-    c, orders = places.c, places.orders()
+    c = places.c
     dim = value.dims[at]
     expected = [("number", ""), ("sorted", places.name)]
     if [(a.kind, a.name) for a in dim] != expected or dim[0].size[0] != factorial(c) or dim[1].width != c:
         raise Unproved(f"dimension {at} of {value} taken for entries in all orders")
     if any(skeleton.chosen for form in value.data.reshape(-1) for skeleton in form):
         raise Unproved("entries sorted back that count in one order only")
-    axis = len(values.numbers(value.dims[:at]))
-    identity = orders.index(tuple(range(c)))
-    index: Dim = tuple(Atom("index", places.name, (1, (places.name,))) for _ in range(c))
-    first = replace(
-        value,
-        dims=(*value.dims[:at], index, *value.dims[at + 1 :]),
-        data=np.take(value.data, [identity], axis=axis),
-    )
+    first = _in_order(value, at, places)
     again = gathered(first, at, places)
     if any(one != two for one, two in zip(again.data.reshape(-1), value.data.reshape(-1), strict=True)):
         raise Unproved("entries sorted back that differ where one index tuple is listed twice")
     return first
+
+
+def _in_order(value: Value, at: int, places: Linear) -> Value:
+    """The entries in the order of the sorted tuples themselves, as if the tuples were not sorted."""
+    axis = len(values.numbers(value.dims[:at]))
+    identity = places.orders().index(tuple(range(places.c)))
+    index: Dim = tuple(Atom("index", places.name, (1, (places.name,))) for _ in range(places.c))
+    dims = (*value.dims[:at], index, *value.dims[at + 1 :])
+    return replace(value, dims=dims, data=np.take(value.data, [identity], axis=axis))
 
 
 # ---------------------------------------------------------------- the adjoints
@@ -367,13 +373,7 @@ def collected(zero: Value, source: Value, at: int, places: Linear) -> Value:
     if not every or [(a.kind, a.name) for a in dim] != expected or dim[1].width != c:
         raise Unproved(f"dimension {at} of {source} taken for entries in all orders")
     axis = len(values.numbers(source.dims[:at]))
-    identity = orders.index(tuple(range(c)))
-    index: Dim = tuple(Atom("index", places.name, (1, (places.name,))) for _ in range(c))
-    first = replace(
-        source,
-        dims=(*source.dims[:at], index, *source.dims[at + 1 :]),
-        data=np.take(source.data, [identity], axis=axis),
-    )
+    first = _in_order(source, at, places)
     again = gathered(first, at, places)
     moved = np.moveaxis(again.data, axis, 0)
     for row, order in enumerate(orders):
