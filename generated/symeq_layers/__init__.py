@@ -6,8 +6,8 @@ with letters tell the index set of each axis, as in `EquivariantUItoU` for ``u i
 
 Change the generator, not this file; to emit it again:
     symeq generate --library --out DIR
-template: sha256 5cdd659b0d86ac94c65514a3a0f4809dfca12da680eef57e5911623bb417fbe8
-content:  sha256 72dda37e60e180d6903eeb2f552e286db3c4647a7a85a76dcbe039cdfc54521a (with zeros here)
+template: sha256 7e8fd1d3e4ebf20df80e8a793307d14cc84882eb529201890c3c8c6320810722
+content:  sha256 e306bfd7296ef40f3aa6eec36004113e4875cf76089335ba638cfc283ceaba22 (with zeros here)
 """
 
 from .invariant_1 import Invariant1

@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate " -> n n n" --out DIR
 plan:     sha256 6f0b75f7dd168e96249e38c5fdeecc85e4fd7cbb62d5c3b09a41bb28f598a3da
-template: sha256 5cdd659b0d86ac94c65514a3a0f4809dfca12da680eef57e5911623bb417fbe8
-content:  sha256 5e2bd487054b8223962665691acdd8bfc38136d0ac8e02f1b20d9a23f16c54ea (with zeros here)
+template: sha256 7e8fd1d3e4ebf20df80e8a793307d14cc84882eb529201890c3c8c6320810722
+content:  sha256 0f526c7bb3bce38d5b6d9c6deb90e091e246710d24ccc1c9a04dd9281c108739 (with zeros here)
 """
 
 import torch

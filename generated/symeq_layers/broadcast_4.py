@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate " -> n n n n" --out DIR
 plan:     sha256 7ac46e1f1f65adfa43b3e9daae7a7360774afaef1dc9ba4c7a6428c39d349419
-template: sha256 5cdd659b0d86ac94c65514a3a0f4809dfca12da680eef57e5911623bb417fbe8
-content:  sha256 cc667b85ec289ff35136ea39c46306feddce6e37b24d99854e594b50083d9718 (with zeros here)
+template: sha256 7e8fd1d3e4ebf20df80e8a793307d14cc84882eb529201890c3c8c6320810722
+content:  sha256 6a8ff5549315f6cb3a4321639b4ab361a10123186aef998c4c74edb1fd4a946d (with zeros here)
 """
 
 import torch

@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "n n -> n n" --out DIR
 plan:     sha256 163c81408d139a5d1be743bac274b56002d965e6ffe632c378f62d504b9626cf
-template: sha256 5cdd659b0d86ac94c65514a3a0f4809dfca12da680eef57e5911623bb417fbe8
-content:  sha256 21473166c40c11ea98c1f7bd308c531bb606cb7d826dc22b5b1f02df75f1e5e7 (with zeros here)
+template: sha256 7e8fd1d3e4ebf20df80e8a793307d14cc84882eb529201890c3c8c6320810722
+content:  sha256 e51315da98150530f810032d770f87f858c4ebab5d115dd10bccaa4aef6710c2 (with zeros here)
 """
 
 import torch
@@ -253,8 +253,8 @@ def _sorted(n: int, count: int, orders: Tensor) -> tuple[Tensor, Tensor]:
         places = places * n + tuples.index_select(0, orders[:, axis])
     places = places.flatten()
     numbers = torch.arange(size * count, device=orders.device)
-    back = numbers.new_empty(n**c).scatter_reduce(0, places, numbers, "amin", include_self=False)
-    return places, back
+    back = torch.zeros(n**c, dtype=numbers.dtype, device=orders.device)
+    return places, back.scatter_reduce(0, places, numbers, "amin", include_self=False)
 
 
 class Equivariant2to2(nn.Module):

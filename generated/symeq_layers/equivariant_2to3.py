@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "n n -> n n n" --out DIR
 plan:     sha256 db8601ebcb6df62744e833e71ab080c3e1465101c774f66ae46158f2593ac509
-template: sha256 5cdd659b0d86ac94c65514a3a0f4809dfca12da680eef57e5911623bb417fbe8
-content:  sha256 fb68525345a50dc6844fbf8144f18f8967935ef0444ff5940d1e2126c7dff471 (with zeros here)
+template: sha256 7e8fd1d3e4ebf20df80e8a793307d14cc84882eb529201890c3c8c6320810722
+content:  sha256 ae5557dd76d62d3d92c96e914ab47e4a03a119569931d63d843134629291a563 (with zeros here)
 """
 
 import torch
@@ -250,8 +250,8 @@ def _sorted(n: int, count: int, orders: Tensor) -> tuple[Tensor, Tensor]:
         places = places * n + tuples.index_select(0, orders[:, axis])
     places = places.flatten()
     numbers = torch.arange(size * count, device=orders.device)
-    back = numbers.new_empty(n**c).scatter_reduce(0, places, numbers, "amin", include_self=False)
-    return places, back
+    back = torch.zeros(n**c, dtype=numbers.dtype, device=orders.device)
+    return places, back.scatter_reduce(0, places, numbers, "amin", include_self=False)
 
 
 class Equivariant2to3(nn.Module):

@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "n n n -> n n" --out DIR
 plan:     sha256 a0d5f37655bbb2e0165a454bd3f7f129e067a3912d7057ea8e6fcd0c6470c39f
-template: sha256 5cdd659b0d86ac94c65514a3a0f4809dfca12da680eef57e5911623bb417fbe8
-content:  sha256 291986b9a83871f50caca3801971c723db97843d38ca61c7812a39e92dd8cd0a (with zeros here)
+template: sha256 7e8fd1d3e4ebf20df80e8a793307d14cc84882eb529201890c3c8c6320810722
+content:  sha256 96e9dad92eb01f45a106cbbfd22a638ac1772d189b4fafe68e95b7fe07426290 (with zeros here)
 """
 
 import torch
@@ -254,8 +254,8 @@ def _sorted(n: int, count: int, orders: Tensor) -> tuple[Tensor, Tensor]:
         places = places * n + tuples.index_select(0, orders[:, axis])
     places = places.flatten()
     numbers = torch.arange(size * count, device=orders.device)
-    back = numbers.new_empty(n**c).scatter_reduce(0, places, numbers, "amin", include_self=False)
-    return places, back
+    back = torch.zeros(n**c, dtype=numbers.dtype, device=orders.device)
+    return places, back.scatter_reduce(0, places, numbers, "amin", include_self=False)
 
 
 class Equivariant3to2(nn.Module):

@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "n n n -> n n n" --out DIR
 plan:     sha256 91a7b174066130685c76c3536a0abed687c803b1699baa2e3cc7d604c55f4a89
-template: sha256 5cdd659b0d86ac94c65514a3a0f4809dfca12da680eef57e5911623bb417fbe8
-content:  sha256 0be1b75f3caf3fade3be498ecf8718368fedc4a34ac9933e82b737894bcf77bb (with zeros here)
+template: sha256 7e8fd1d3e4ebf20df80e8a793307d14cc84882eb529201890c3c8c6320810722
+content:  sha256 56065db0724e64c1475fa749a601fa0cf2b9797aac019930380762f20adc7f9f (with zeros here)
 """
 
 import torch
@@ -444,8 +444,8 @@ def _sorted(n: int, count: int, orders: Tensor) -> tuple[Tensor, Tensor]:
         places = places * n + tuples.index_select(0, orders[:, axis])
     places = places.flatten()
     numbers = torch.arange(size * count, device=orders.device)
-    back = numbers.new_empty(n**c).scatter_reduce(0, places, numbers, "amin", include_self=False)
-    return places, back
+    back = torch.zeros(n**c, dtype=numbers.dtype, device=orders.device)
+    return places, back.scatter_reduce(0, places, numbers, "amin", include_self=False)
 
 
 class Equivariant3to3(nn.Module):

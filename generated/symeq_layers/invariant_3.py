@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "n n n -> " --out DIR
 plan:     sha256 aff6999be19a01359e56be7bb2c0422680258d90235081e1bf057d769d680557
-template: sha256 5cdd659b0d86ac94c65514a3a0f4809dfca12da680eef57e5911623bb417fbe8
-content:  sha256 9dbbb9ece76a461b60638b856bb44b84ec4f5952903b5976005502a5ff90589d (with zeros here)
+template: sha256 7e8fd1d3e4ebf20df80e8a793307d14cc84882eb529201890c3c8c6320810722
+content:  sha256 c6a066335e2474d60f5819b027252b19c5a798c8aa6900aba7183e41b8792918 (with zeros here)
 """
 
 import torch

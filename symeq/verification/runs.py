@@ -11,6 +11,7 @@ import ast
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
+from itertools import chain
 from math import prod
 from typing import Any, TypeAlias
 
@@ -31,7 +32,7 @@ from symeq.interpretation.recording import (
 from symeq.interpretation.tracing import CHANNELS, Role
 from symeq.verification.load import in_one_line
 from symeq.verification.proofs import ProofCase, Proofs
-from symeq.verification.trial import Case, Mismatch, Rung, Trial, raised, take_way, way_of
+from symeq.verification.trial import Case, Mismatch, Rung, Trial, has_two_ways, raised, take_way, way_of
 
 Sizes: TypeAlias = "Mapping[str, int]"
 
@@ -42,7 +43,8 @@ LADDER = (2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 16, 17, 20, 32, 33, 50, 64, 65, 100, 1
 MOST_LITERALS = 40  # integers of the source whose neighbourhoods are added to the ladder
 _ENTRIES = 2**60  # more entries than a tensor can have
 _CHANNELS = ((1, 1), (1, 3), (2, 1), (2, 2), (3, 2), (8, 9), (16, 16), (33, 5), (64, 64), (128, 7))
-_MANY = ((64, 64), (256, 256))  # with which a layer may sort entries; with many slots the first alone
+_MANY = ((64, 64), (256, 256))  # with which a layer may sort entries
+_MOST_WEIGHTS = 2**25  # entries of a weight whose channels are tried
 _BATCHES = ((1,), (3,), (5,), (8,), (64,), (2, 1, 2), (1, 2, 1, 3))
 
 
@@ -267,7 +269,7 @@ class Runs:
         base_call = self.call(case, sizes, batch)
         base = self._called(case, base_call, USUAL, False)
         bases: dict[bool | None, tuple[Calls, Any]] = {None: base, False: base}
-        for channels in self._channels(way_of(base_call.layer) is not None):
+        for channels in chain(*self._channels()):
             layer = self._as_made(case, channels)
             way = way_of(layer)
             if way not in bases:  # it takes its other way, which has proofs of its own
@@ -281,15 +283,19 @@ class Runs:
             found = self._called(case, self.call(case, sizes, shape), USUAL, False)
             self._alike(case, f"a batch of {shape}", base, found)
 
-    def _channels(self, two_ways: bool) -> list[tuple[int, int]]:
-        """Channel counts to be tried, integers of the source among them."""
+    def _channels(self) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
+        """Channel counts to be tried: usual ones, and integers of the source beside 2."""
         if self.trial.symmetrised:
-            return []  # layers as they are made, whichever way they take, were tried before
+            return [], []  # layers as they are made, whichever way they take, were tried before
+        slots = len(self.trial.dense)
+        light = slots * 512 * 4 < 2**22
+        usual = [c for c in _CHANNELS if light or max(c) <= 16]
+        many = _MANY if has_two_ways(self.trial.subject) else ()
         literals = [n for n in integers_of(self.trial.subject.source) if n <= 512][:MOST_LITERALS]
-        wide = [(n, 2) for n in literals] + [(2, n) for n in literals]
-        light = len(self.trial.dense) * 512 * 4 < 2**22
-        many = (_MANY if light else _MANY[:1]) if two_ways else ()
-        return [c for c in (*_CHANNELS, *(wide if light else ())) if light or max(c) <= 16] + list(many)
+        return (
+            [c for c in dict.fromkeys((*usual, *many)) if slots * c[0] * c[1] <= _MOST_WEIGHTS],
+            [(n, 2) for n in literals] + [(2, n) for n in literals] if light else [],
+        )
 
     def _as_made(self, case: ProofCase, channels: tuple[int, int]) -> nn.Module:
         """A layer that takes the way that it chooses itself."""
@@ -347,10 +353,15 @@ class Runs:
             [case for case in single if case.bias],
             lambda case, _: self.try_gradients(case),
         )
-        channels = ", ".join(f"{a} -> {b}" for a, b in _CHANNELS)
+        usual, wide = self._channels()
+        others = [f"batches of {', '.join(map(str, _BATCHES))}"]
+        if wide:
+            others.insert(0, "for integers of the source as channels beside 2")
+        if usual:
+            others.insert(0, ", ".join(f"{a} -> {b}" for a, b in usual) + " channels")
         yield Rung(
             "channels and batches",
-            f"the same calls for {channels} channels, and for batches of {', '.join(map(str, _BATCHES))}",
+            f"the same calls for {', '.join(others)}",
             [case for case in single if case.bias and all(kind == "own" for _, kind in case.masks)],
             lambda case, _: self.try_shapes(case),
         )
