@@ -6,8 +6,8 @@ with letters tell the index set of each axis, as in `EquivariantUItoU` for ``u i
 
 Change the generator, not this file; to emit it again:
     symeq generate --library --out DIR
-template: sha256 7e8fd1d3e4ebf20df80e8a793307d14cc84882eb529201890c3c8c6320810722
-content:  sha256 e306bfd7296ef40f3aa6eec36004113e4875cf76089335ba638cfc283ceaba22 (with zeros here)
+template: sha256 39ee0a3703c523b21d5b2d7ca1bc51418adee502393dd7e8f2b648867ce93d02
+content:  sha256 94ee9011267a4875879638b7dcf831f39c7e3171324d3df9922b0afe5c84e622 (with zeros here)
 """
 
 from .invariant_1 import Invariant1

@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate " -> n n n" --out DIR
 plan:     sha256 6f0b75f7dd168e96249e38c5fdeecc85e4fd7cbb62d5c3b09a41bb28f598a3da
-template: sha256 7e8fd1d3e4ebf20df80e8a793307d14cc84882eb529201890c3c8c6320810722
-content:  sha256 0f526c7bb3bce38d5b6d9c6deb90e091e246710d24ccc1c9a04dd9281c108739 (with zeros here)
+template: sha256 39ee0a3703c523b21d5b2d7ca1bc51418adee502393dd7e8f2b648867ce93d02
+content:  sha256 5713963cf8d204b6600ba7912fe469ed91148877d4da79f4f8df014ad242f15d (with zeros here)
 """
 
 import torch

@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "n -> n n" --out DIR
 plan:     sha256 886ad5badb7a12e6ab868bd51bcc69fe8278372d6638318c0e1117c8bf388496
-template: sha256 7e8fd1d3e4ebf20df80e8a793307d14cc84882eb529201890c3c8c6320810722
-content:  sha256 0d643df4423e8b94f0e2334c9de7f8839e5f85cdc1924af986d6eaa2cd46a3a2 (with zeros here)
+template: sha256 39ee0a3703c523b21d5b2d7ca1bc51418adee502393dd7e8f2b648867ce93d02
+content:  sha256 af9d1a7605b289d56a603905d9234608e72e1b727b1c216236875bf369d084e6 (with zeros here)
 """
 
 import torch

@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "n n n -> n" --out DIR
 plan:     sha256 68ab790d093dd18cca202c95faaa945aa25cbd39fe5885559275f3f33cdfa45b
-template: sha256 7e8fd1d3e4ebf20df80e8a793307d14cc84882eb529201890c3c8c6320810722
-content:  sha256 900ada3b5c6f6304e12bb37ffcfac72377d700982fdc4655ad60fe534da19c80 (with zeros here)
+template: sha256 39ee0a3703c523b21d5b2d7ca1bc51418adee502393dd7e8f2b648867ce93d02
+content:  sha256 cb487511fa3b06faae56137f6a056bdfa60e263c3fdb44d4b7be5b3b93c2f868 (with zeros here)
 """
 
 import torch

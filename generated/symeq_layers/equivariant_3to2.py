@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "n n n -> n n" --out DIR
 plan:     sha256 a0d5f37655bbb2e0165a454bd3f7f129e067a3912d7057ea8e6fcd0c6470c39f
-template: sha256 7e8fd1d3e4ebf20df80e8a793307d14cc84882eb529201890c3c8c6320810722
-content:  sha256 96e9dad92eb01f45a106cbbfd22a638ac1772d189b4fafe68e95b7fe07426290 (with zeros here)
+template: sha256 39ee0a3703c523b21d5b2d7ca1bc51418adee502393dd7e8f2b648867ce93d02
+content:  sha256 a62883b3bc31e793d76c261033c39b6d2bf00324562c723699f5f4c232b07876 (with zeros here)
 """
 
 import torch
@@ -20,18 +20,6 @@ SLOTS = (
     25, 27, 31, 29, 30, 32, 35, 38, 47, 40, 42, 48, 45, 46, 49, 3, 4, 13, 14, 23, 24, 33, 34, 50, 51,
 )
 PERMUTATIONS_2 = ((0, 1), (1, 0))
-
-# The irreducible representations of the orders of 2 axes: their dimensions, a row for each place in
-# their matrices, and the inverse of these rows times 2 (Young's natural representations).
-DIMENSIONS_2 = (1, 1)
-FOURIER_2 = (
-    (1, 1),
-    (1, -1),
-)
-INVERSE_2 = (
-    (1, 1),
-    (1, -1),
-)
 
 
 def _merges(strings: tuple[tuple[int, ...], ...], sets: tuple[str, ...]) -> list[tuple[Tensor, Tensor]]:
@@ -198,7 +186,8 @@ def _convolved(
     and the sum is its convolution with the weights, which is a matrix product for each irreducible
     representation. Those of the tables are integer matrices: nothing is rounded but the division.
     """
-    orders, fourier, inverse = (table.to(terms[0][1].device) for table in tables)
+    orders, *matrices = (table.to(terms[0][1].device) for table in tables)
+    fourier, inverse = matrices or (None, None)
     size, c = orders.shape
     # There are n (n + 1) ... (n + c - 1) / c! multisets. With up to n rows more, tracers see from the size
     # that it is no less than n, and ask nothing.
@@ -206,42 +195,53 @@ def _convolved(
     for at in range(1, c):
         count = count * (n + at)
     count = n * (1 + count // size)
-    places, back = _sorted(n, count, orders)
+    places, back, times = _sorted(n, count, orders)
     stacked = torch.cat([x.to(dtype) for x in features], -1) if len(features) > 1 else features[0].to(dtype)
-    x = stacked.flatten(-c - 1, -2).index_select(-2, places).unflatten(-2, (size, count))
-    x = _combined(fourier, x)  # (*batch, places in the matrices, multisets, channels)
+    x = _reordered(stacked.flatten(-c - 1, -2), True, places, back, times).unflatten(-2, (size, count))
+    x = _combined(fourier, x)  # by place in the matrices: (*batch, multisets, channels)
     total = None
     for factor, weight in terms:
         w = weight[start : start + rows * size * columns].to(dtype)
+        if inverse is None:
+            w = w / size  # halves are exact
         w = _combined(fourier, w.view(rows, size, columns, *weight.shape[1:]), 1)
         pieces, first = [], 0
         for d in dimensions:
-            left = x[..., first : first + d * d, :, :].unflatten(-3, (d, d)).unbind(-3)
-            right = w[:, first : first + d * d].unflatten(1, (d, d)).permute(1, 0, 4, 2, 3, 5)
+            places_here = slice(first, first + d * d)
+            right = torch.stack(w[places_here], 1).unflatten(1, (d, d)).permute(1, 0, 4, 2, 3, 5)
             right = right.reshape(d * rows * weight.shape[1], d * columns * weight.shape[2])
-            z = (torch.cat(left, -1) if d > 1 else left[0]) @ right
-            pieces += [piece for row in z.unbind(-3) for piece in row.chunk(d, -1)]
+            left = torch.cat(x[places_here], -1).unflatten(-1, (d, -1)) if d > 1 else x[first]
+            z = left @ right
+            if factor is not None:
+                z = z * _aligned(factor, z)
+            pieces += [piece for row in z.unbind(-2) for piece in row.chunk(d, -1)] if d > 1 else [z]
             first += d * d
-        z = torch.stack(pieces, -3)
-        if factor is not None:
-            z = z * _aligned(factor, z)
-        total = z if total is None else total + z
-    y = _combined(inverse, total) / size
-    return y.flatten(-3, -2).index_select(-2, back).unflatten(-2, (n,) * c)
+        total = pieces if total is None else [before + piece for before, piece in zip(total, pieces)]
+    if inverse is None:
+        y = torch.cat(_combined(None, total), -2)
+    else:
+        total = torch.stack(total, -3)
+        y = (inverse.to(dtype) @ total.flatten(-2)).unflatten(-1, total.shape[-2:]).flatten(-3, -2) / size
+    return _reordered(y, False, back, places, times).unflatten(-2, (n,) * c)
 
 
-def _combined(matrix: Tensor, x: Tensor, axis: int = -3) -> Tensor:
-    """Linear combinations along an axis of x, by the rows of an integer matrix."""
+def _combined(matrix: Tensor | None, x: Tensor | list[Tensor], axis: int = -3) -> tuple[Tensor, ...]:
+    """Linear combinations along an axis of x, or of x, by the rows of an integer matrix; None: of (1, 1), (1, -1)."""
+    if matrix is None:
+        first, second = x if isinstance(x, list) else x.unbind(axis)
+        return first + second, first - second
+    if isinstance(x, list):
+        x = torch.stack(x, axis)
     y = matrix.to(x.dtype) @ x.flatten(axis + 1)
-    return y.unflatten(-1, x.shape[axis + 1 :])
+    return y.unflatten(-1, x.shape[axis + 1 :]).unbind(axis)
 
 
-def _sorted(n: int, count: int, orders: Tensor) -> tuple[Tensor, Tensor]:
+def _sorted(n: int, count: int, orders: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Where the entries of each multiset of indices lie in a tensor, and where the tensor's lie there.
 
     The first: for each order in turn, the place of every sorted index tuple in that order (the rows
     that are left are (0, ..., 0) again). The second: for each place of the tensor, the first entry
-    of the first that says it.
+    of the first that says it. The third: for each entry of the first, how often its place is there.
     """
     size, c = orders.shape
     index = torch.arange(n, device=orders.device)
@@ -253,9 +253,52 @@ def _sorted(n: int, count: int, orders: Tensor) -> tuple[Tensor, Tensor]:
     for axis in range(1, c):
         places = places * n + tuples.index_select(0, orders[:, axis])
     places = places.flatten()
+    zeros = torch.zeros(n**c, dtype=places.dtype, device=orders.device)
     numbers = torch.arange(size * count, device=orders.device)
-    back = torch.zeros(n**c, dtype=numbers.dtype, device=orders.device)
-    return places, back.scatter_reduce(0, places, numbers, "amin", include_self=False)
+    back = zeros.scatter_reduce(0, places, numbers, "amin", include_self=False)
+    times = zeros.scatter_add(0, places, torch.ones_like(places)).index_select(0, places)
+    return places, back, times.unsqueeze(-1)
+
+
+class _Reorder(torch.autograd.Function):
+    """Entries of a tensor in all orders of their indices, or back, as in ``_sorted``: ``(..., entries, channels)``.
+
+    Either way gathers, and so does its gradient: that of the way back is shared out evenly among
+    the entries of one place, which are equal, and that of the way there adds up what is equal.
+    """
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(x, there, index, other, times):
+        return x.index_select(-2, index)
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        ctx.there = inputs[1]
+        ctx.save_for_backward(*inputs[2:])
+        ctx.save_for_forward(*inputs[2:])
+
+    @staticmethod
+    def backward(ctx, gradient):
+        index, other, times = ctx.saved_tensors
+        if ctx.there:
+            return _reordered(gradient * times, False, other, index, times), None, None, None, None
+        return _reordered(gradient, True, other, index, times) / times, None, None, None, None
+
+
+class _ReorderForwardMode(_Reorder):
+    """The same with tangents."""
+
+    @staticmethod
+    def jvp(ctx, tangent, *_):
+        return _reordered(tangent, ctx.there, *ctx.saved_tensors)
+
+
+def _reordered(x: Tensor, there: bool, index: Tensor, other: Tensor, times: Tensor) -> Tensor:
+    """``_Reorder``; torch.compile does not trace functions that define their tangents."""
+    kind = _Reorder if torch.compiler.is_compiling() else _ReorderForwardMode
+    return kind.apply(x, there, index, other, times)
 
 
 class Equivariant3to2(nn.Module):
@@ -371,7 +414,7 @@ class Equivariant3to2(nn.Module):
         self.basis = basis
         self.normalization = normalization
         # Sorting the entries moves them around more often, and saves products: worth it with many channels.
-        self.symmetrised = in_channels * out_channels >= 24 * in_channels + 66 * out_channels
+        self.symmetrised = in_channels * out_channels >= 16 * in_channels + 40 * out_channels
         self.weight = nn.Parameter(
             torch.empty(len(self.BASIS), in_channels, out_channels, device=device, dtype=dtype)
         )
@@ -478,10 +521,8 @@ class Equivariant3to2(nn.Module):
 
         # Mix: one product over the channels for each number of propagating blocks.
         if self.symmetrised:
-            tables = (self._orders_2, self._fourier_2, self._inverse_2)
-            y = _convolved(
-                (c1, c2, c3, c4, c5, c6), terms, 0, 6, 1, sizes["n"], tables, DIMENSIONS_2, wide
-            )
+            tables = (self._orders_2,)
+            y = _convolved((c1, c2, c3, c4, c5, c6), terms, 0, 6, 1, sizes["n"], tables, (1, 1), wide)
         else:
             z2 = _mix((c1, c2, c3, c4, c5, c6), terms, 0, 6, 2, wide)  # propagating blocks: 2 of n
             y = _permuted_sum(z2, PERMUTATIONS_2)
@@ -621,8 +662,6 @@ class Equivariant3to2(nn.Module):
         """Integer tables: where the levels find their slots and, for orbit weights, their transform."""
         self._tables = {"_slots": torch.as_tensor(SLOTS, device="cpu")}
         self._tables["_orders_2"] = torch.tensor(PERMUTATIONS_2, device="cpu")
-        self._tables["_fourier_2"] = torch.tensor(FOURIER_2, device="cpu")
-        self._tables["_inverse_2"] = torch.tensor(INVERSE_2, device="cpu")
         if self.basis == "orbit":
             strings = torch.tensor(self.BASIS, device="cpu").view(len(self.BASIS), 5)
             merges = _merges(self.BASIS, self.INPUTS + self.OUTPUTS)

@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "n n n n n -> " --out DIR
 plan:     sha256 c70e42d2be000f7df31af90c3391f8e8f2643d4393fd4605c21e2a15c68afc16
-template: sha256 7e8fd1d3e4ebf20df80e8a793307d14cc84882eb529201890c3c8c6320810722
-content:  sha256 53021ced1f7921c5ed553a525c186ceadaadbee8704e3a35001ac7b8337d0067 (with zeros here)
+template: sha256 39ee0a3703c523b21d5b2d7ca1bc51418adee502393dd7e8f2b648867ce93d02
+content:  sha256 1a9a89d376c19cbdcc244ea3d981914ea7b071e312081b9bc6a36f0b7875b76e (with zeros here)
 """
 
 import torch

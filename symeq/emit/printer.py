@@ -379,13 +379,14 @@ def _mix_lines(plan: Plan, levels: Sequence[Level]) -> Iterator[Statement]:
         if level.symmetrisable:
             c = mix.level
             name = axis_sets(contractions[sources[0]], plan.signature.inputs)[0]
-            tables = f"(self._orders_{c}, self._fourier_{c}, self._inverse_{c})"
+            matrices = f" self._fourier_{c}, self._inverse_{c}" if c > 2 else ""
+            tables = f"(self._orders_{c},{matrices})"
             yield Statement("if self.symmetrised:")
             yield Statement(f"    tables = {tables}")
             given = (
                 f"{plain}, terms, {level.start}, {len(sources)}, {len(targets)}, sizes[{json.dumps(name)}]"
             )
-            given += f", tables, DIMENSIONS_{c}, wide"
+            given += f", tables, {f'DIMENSIONS_{c}' if c > 2 else '(1, 1)'}, wide"
             call = f"    {result} = _convolved({given})"
             if len(call) + 8 > _WIDTH:
                 call = f"    {result} = _convolved(\n{' ' * 16}{given}\n{' ' * 12})"

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from symeq.interpretation import forms, values
+from symeq.interpretation import forms, sorting, values
 from symeq.interpretation.forms import Unproved
 from symeq.interpretation.operands import Context, Operand, dimensions, lifted, polynomial, rational
 from symeq.interpretation.values import Value
@@ -31,6 +31,8 @@ def minus(context: Context, left: Operand, right: Operand, alpha: Operand = 1) -
 
 def times(context: Context, left: Operand, right: Operand) -> Value:
     """Left * right."""
+    if isinstance(right, sorting.Table):
+        return sorting.shared_out(lifted(context.setting, left), right, divide=False)
     for value, other in ((left, right), (right, left)):
         if isinstance(value, Value) and not isinstance(other, Value | torch.Tensor):
             return values.scaled(value, polynomial(other))
@@ -41,6 +43,8 @@ def divided(context: Context, left: Operand, right: Operand, rounding_mode: str 
     """Left / right."""
     if rounding_mode is not None:
         raise Unproved(f"a division that rounds ({rounding_mode})")
+    if isinstance(right, sorting.Table):
+        return sorting.shared_out(lifted(context.setting, left), right, divide=True)
     if isinstance(right, Value | torch.Tensor):
         return times(context, lifted(context.setting, left), inverse(context, right))
     return times(context, lifted(context.setting, left), forms.power(polynomial(right), Fraction(-1)))

@@ -44,10 +44,10 @@ class Skeleton(NamedTuple):
 
     ``pattern`` is the set partition, as a restricted growth string, of x's index positions (if x is there),
     then g's, then the ports; ``masked`` are its blocks that run over real nodes only. ``summed`` are the axes
-    other than index axes that have been summed over: "in", "out", and the numbers of batch axes. ``chosen``
-    is for entries in all orders (see ``symeq.interpretation.sorting``): an order, if the term counts only
-    where the entry in that order is the one that stands for its index tuple; and, once it was summed over
-    all sorted tuples, the positions that have the indices of that tuple.
+    other than index axes that have been summed over: "in", "out", and the numbers of batch axes. ``shared``
+    is for entries in all orders (see ``symeq.interpretation.sorting``): not None if the term is divided by
+    how many entries list its index tuple; and, once it was summed over all sorted tuples, the positions that
+    have the indices of that tuple.
     """
 
     x: bool = False
@@ -55,7 +55,7 @@ class Skeleton(NamedTuple):
     pattern: Pattern = ()
     masked: Mask = frozenset()
     summed: frozenset[str | int] = frozenset()
-    chosen: tuple[Pattern, Pattern] | None = None
+    shared: Pattern | None = None
 
 
 Form: TypeAlias = "Mapping[Skeleton, Combination]"
@@ -149,7 +149,7 @@ def as_polynomial(form: Form) -> Polynomial | None:
     """The coefficient that a form is, if it is one whatever the indices; None if it is not."""
     value: dict[Monomial, Number] = {}
     for skeleton, terms in form.items():
-        if skeleton.x or skeleton.g or skeleton.masked or skeleton.summed or skeleton.chosen:
+        if skeleton.x or skeleton.g or skeleton.masked or skeleton.summed or skeleton.shared is not None:
             return None
         if len(set(skeleton.pattern)) < len(skeleton.pattern):
             return None

@@ -56,8 +56,6 @@ def index_added(
 ) -> Value:
     """``source`` added to the entries along a dimension of numbers that a constant names."""
     target, added = lifted(context.setting, value), lifted(context.setting, source)
-    if isinstance(index, sorting.Table):
-        return _added_by_table(target, whole(dim) % len(target.dims), index, added, alpha)
     at, factor, rows = whole(dim) % len(target.dims), rational(alpha), indices(index)
     lengths = [length(side, at) for side in (target, added)]
     target, added = (
@@ -84,14 +82,6 @@ def index_added(
         for column in range(data.shape[1]):
             data[row, column] = forms.add(data[row, column], extra[place, column], number)
     return replace(target, data=np.moveaxis(data.reshape(moved), 0, axis))
-
-
-def _added_by_table(target: Value, at: int, table: sorting.Table, added: Value, alpha: Operand) -> Value:
-    if rational(alpha) == 1 and isinstance(table, sorting.Linear):
-        return sorting.collected(target, added, at, table)
-    if rational(alpha) == 1 and isinstance(table, sorting.Back):
-        return sorting.spread(target, added, at, table)
-    raise Unproved("entries added by a table of places that is not understood")
 
 
 def _with_numbers(value: Value, at: int, length: int) -> tuple[Dim, ...]:

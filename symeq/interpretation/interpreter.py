@@ -33,7 +33,7 @@ _EMPTY = ("empty", "empty_like", "empty_strided", "empty_permuted", "new_empty",
 _TURNED = ("squeeze_", "unsqueeze_", "transpose_", "t_", "detach_")
 """These change how the tensor itself is seen; the name that it had before is not used again."""
 _ADDED = ("add_", "sub_")
-_FROM_SIZES = ("arange", "scatter_reduce")
+_FROM_SIZES = ("arange", "scatter_reduce", "scatter_add")
 """These make tables of indices where their shape depends on sizes."""
 _FROM_NUMBERS = ("arange", "tensor", "scalar_tensor")
 
@@ -248,7 +248,7 @@ def _table(node: fx.Node, name: str, args: Any, kwargs: Any, symbols: Symbols) -
         return sorting.arange(shape)
     if name not in sorting.OPERATIONS:
         raise Unproved(f"the operation {name} on a table of indices")
-    table = sorting.OPERATIONS[name](*args, **kwargs)
+    table = sorting.OPERATIONS[name](*_values(args), **kwargs)
     if table.shape != shape:
         raise Unproved(f"{name} gives a table which has not the shape {tuple(made.shape)}")
     return table

@@ -15,7 +15,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from functools import partial
+from fractions import Fraction
 from itertools import permutations
 from math import factorial
 from typing import Any, TypeAlias
@@ -29,6 +29,7 @@ from symeq.interpretation.operands import polynomial, whole
 from symeq.interpretation.values import Atom, Dim, Size, Value, sorted_symbol
 
 Shape: TypeAlias = "tuple[Size, ...]"
+Places: TypeAlias = "tuple[int, ...]"
 
 
 class Table(ABC):
@@ -143,6 +144,43 @@ class Back(Table):
         return ((1, (self.places.name,) * self.places.c),)
 
 
+@dataclass(frozen=True)
+class Ones(Table):
+    """1 for each entry of ``places``."""
+
+    places: Linear
+
+    @property
+    def shape(self) -> Shape:
+        """The size of its one dimension."""
+        return self.places.shape
+
+
+@dataclass(frozen=True)
+class Counts(Table):
+    """For each index tuple, row-major, how many entries of ``places`` list it."""
+
+    places: Linear
+
+    @property
+    def shape(self) -> Shape:
+        """The size of its one dimension."""
+        return ((1, (self.places.name,) * self.places.c),)
+
+
+@dataclass(frozen=True)
+class Times(Table):
+    """For each entry of ``places``, how many entries list the same index tuple; ``column``: as a column."""
+
+    places: Linear
+    column: bool = False
+
+    @property
+    def shape(self) -> Shape:
+        """The size of every dimension."""
+        return (*self.places.shape, (1, ())) if self.column else self.places.shape
+
+
 def arange(shape: Shape) -> Table:
     """``arange`` of a size that is no number."""
     (size,) = shape
@@ -152,7 +190,10 @@ def arange(shape: Shape) -> Table:
 
 
 def _unsqueezed(table: Table, dim: int) -> Table:
-    assert isinstance(table, Index | Rising), "others are refused"
+    if isinstance(table, Times) and not table.column and whole(dim) in (-1, 1):
+        return replace(table, column=True)
+    if not isinstance(table, Index | Rising):
+        raise Unproved("a table of indices that is not understood")
     at = whole(dim) - (table.rank + 1 if whole(dim) >= 0 else 0)
     shift = {place: place - 1 if place <= at else place for place in range(-table.rank, 0)}
     if isinstance(table, Index):
@@ -201,6 +242,8 @@ def _turned(table: Table, *dims: Any) -> Table:
 
 
 def _rows(table: Table, dim: int, index: Any) -> Table:
+    if isinstance(table, Counts) and table.places == index and whole(dim) == 0:
+        return Times(table.places)
     if not isinstance(table, Linear) or table.flat or not isinstance(index, torch.Tensor):
         raise Unproved("a table of indices that is not understood")
     if whole(dim) % 2 != int(table.turned):
@@ -255,6 +298,21 @@ def _inverse(
     return Back(places)
 
 
+def _ones(table: Table, **options: Any) -> Table:
+    if not isinstance(table, Linear):
+        raise Unproved("a table of indices that is not understood")
+    return Ones(table)
+
+
+def _counted(memory: Any, dim: int, places: Table, ones: Table) -> Table:
+    zero = isinstance(memory, Value) and not any(memory.data.reshape(-1))
+    if not zero or not isinstance(places, Linear) or not places.flat or ones != Ones(places):
+        raise Unproved("a table of places that is not understood")
+    if whole(dim) != 0 or set(places.orders()) != set(permutations(range(places.c))):
+        raise Unproved("a table of places that is not understood")
+    return Counts(places)
+
+
 OPERATIONS: Mapping[str, Callable[..., Table]] = {
     "unsqueeze": _unsqueezed,
     "le": _compared,
@@ -270,7 +328,9 @@ OPERATIONS: Mapping[str, Callable[..., Table]] = {
     "view": _flattened,
     "reshape": _flattened,
     "_unsafe_view": _flattened,
+    "ones_like": _ones,
     "scatter_reduce": _inverse,
+    "scatter_add": _counted,
 }
 
 
@@ -321,8 +381,8 @@ def restored(value: Value, at: int, back: Back) -> Value:
     expected = [("number", ""), ("sorted", places.name)]
     if [(a.kind, a.name) for a in dim] != expected or dim[0].size[0] != factorial(c) or dim[1].width != c:
         raise Unproved(f"dimension {at} of {value} taken for entries in all orders")
-    if any(skeleton.chosen for form in value.data.reshape(-1) for skeleton in form):
-        raise Unproved("entries sorted back that count in one order only")
+    if any(skeleton.shared is not None for form in value.data.reshape(-1) for skeleton in form):
+        raise Unproved("entries sorted back that are shared out")
     first = _in_order(value, at, places)
     again = gathered(first, at, places)
     if any(one != two for one, two in zip(again.data.reshape(-1), value.data.reshape(-1), strict=True)):
@@ -339,93 +399,49 @@ def _in_order(value: Value, at: int, places: Linear) -> Value:
     return replace(value, dims=dims, data=np.take(value.data, [identity], axis=axis))
 
 
-# ---------------------------------------------------------------- the adjoints
+# ---------------------------------------------------------------- shared out
 
 
-def spread(zero: Value, source: Value, at: int, back: Back) -> Value:
-    """The adjoint of ``restored``: each entry of a tensor at the one place that stands for its index tuple.
-
-    Raises:
-        Unproved: something is there already, or a dimension that is not the one of the table.
-    """
-    _refuse_filled(zero)
-    entries = gathered(source, at, back.places)
-    axis = len(values.numbers(source.dims[:at]))
-    rows = []
-    for order, row in zip(back.places.orders(), np.moveaxis(entries.data, axis, 0), strict=True):
-        marked = values.mapped(np.asarray(row, dtype=object), partial(_marked, order=order))
-        rows.append(marked)
-    return replace(entries, data=np.stack(rows, axis=axis))
-
-
-def collected(zero: Value, source: Value, at: int, places: Linear) -> Value:
-    """The adjoint of ``gathered``: the entries in all orders added up where they lie in a tensor.
+def shared_out(value: Value, times: Table, divide: bool) -> Value:
+    """Every entry over how many entries list its index tuple, or times as many.
 
     Raises:
-        Unproved: something is there already, a dimension that is not the one of the table, or entries that
-            do not follow from those in one order.
+        Unproved: a dimension that is not the one of the table, or what is shared out already, or not yet.
     """
-    _refuse_filled(zero)
-    c, orders = places.c, places.orders()
-    dim = source.dims[at]
-    expected = [("number", ""), ("sorted", places.name)]
-    every = set(orders) == set(permutations(range(c))) and len(orders) == factorial(c)
-    if not every or [(a.kind, a.name) for a in dim] != expected or dim[1].width != c:
-        raise Unproved(f"dimension {at} of {source} taken for entries in all orders")
-    axis = len(values.numbers(source.dims[:at]))
-    first = _in_order(source, at, places)
-    again = gathered(first, at, places)
-    moved = np.moveaxis(again.data, axis, 0)
-    for row, order in enumerate(orders):
-        moved[row] = values.mapped(np.asarray(moved[row], dtype=object), partial(_reordered, order=order))
-    if any(one != two for one, two in zip(again.data.reshape(-1), source.data.reshape(-1), strict=True)):
-        raise Unproved("entries added up that do not follow from those in one order")
-    return replace(first, data=values.mapped(first.data, _unmarked))
+    if not isinstance(times, Times) or not times.column:
+        raise Unproved("a product with a table of indices that is not understood")
+    c, orders = times.places.c, len(times.places.rows)
+    dim = value.dims[-2] if len(value.dims) > 1 else ()
+    expected = [("number", ""), ("sorted", times.places.name)]
+    if [(a.kind, a.name) for a in dim] != expected or dim[0].size[0] != orders or dim[1].width != c:
+        raise Unproved(f"{value} times, or over, how often places are listed")
+    before, after = (None, ()) if divide else ((), None)
+
+    def change(form: forms.Form) -> forms.Form:
+        if any(skeleton.shared != before for skeleton in form):
+            raise Unproved(f"entries shared out {'twice' if divide else 'in no way'}")
+        return {skeleton._replace(shared=after): terms for skeleton, terms in form.items()}
+
+    return replace(value, data=values.mapped(value.data, change))
 
 
 def completed(form: forms.Form) -> forms.Form:
-    """The form with sums over the index tuples of each order, if they are there for all, as one over all."""
-    groups: dict[forms.Skeleton, dict[tuple[int, ...], forms.Combination]] = {}
+    """The form with sums over the sorted tuples in each order, if they are there for all, as one over all."""
+    groups: dict[tuple[forms.Skeleton, Places], dict[Places, forms.Combination]] = {}
     rest: list[forms.Form] = []
     for skeleton, terms in form.items():
-        if skeleton.chosen and skeleton.chosen[1]:
-            order, places = skeleton.chosen
-            groups.setdefault(skeleton._replace(chosen=((), places)), {})[order] = terms
+        if skeleton.shared:
+            key = skeleton._replace(shared=None), tuple(sorted(skeleton.shared))
+            groups.setdefault(key, {})[skeleton.shared] = terms
         else:
             rest.append({skeleton: terms})
-    for skeleton, found in groups.items():
-        assert skeleton.chosen is not None, "these are the ones"
+    for (skeleton, places), found in groups.items():
+        orders = set(permutations(places))
         first = next(iter(found.values()))
-        if len(found) == factorial(len(skeleton.chosen[1])) and all(
-            terms == first for terms in found.values()
-        ):
-            rest.append({skeleton._replace(chosen=None): first})
+        if found.keys() == orders and all(terms == first for terms in found.values()):
+            # Where indices of the tuple are equal, several orders are one: so often it is there already.
+            alike = Fraction(len(orders), factorial(len(places)))
+            rest.append({skeleton: forms.times(first, {(None, ()): alike})})
         else:
-            rest += [{skeleton._replace(chosen=(o, skeleton.chosen[1])): t} for o, t in found.items()]
+            rest += [{skeleton._replace(shared=p): terms} for p, terms in found.items()]
     return forms.total(rest)
-
-
-def _refuse_filled(value: Value) -> None:
-    if any(value.data.reshape(-1)):
-        raise Unproved("entries added by a table of places to something other than zero")
-
-
-def _marked(form: forms.Form, order: tuple[int, ...]) -> forms.Form:
-    if any(skeleton.chosen for skeleton in form):
-        raise Unproved("entries sorted twice")
-    return {skeleton._replace(chosen=(order, ())): terms for skeleton, terms in form.items()}
-
-
-def _reordered(form: forms.Form, order: tuple[int, ...]) -> forms.Form:
-    """What a term that counts in one order becomes if the indices of its tuple are taken in another."""
-    moved: list[forms.Form] = []
-    for skeleton, terms in form.items():
-        if not skeleton.chosen or skeleton.chosen[1]:
-            raise Unproved("entries added up that do not stand for index tuples")
-        after = tuple(order[index] for index in skeleton.chosen[0])
-        moved.append({skeleton._replace(chosen=(after, ())): terms})
-    return forms.total(moved)
-
-
-def _unmarked(form: forms.Form) -> forms.Form:
-    return forms.total({skeleton._replace(chosen=None): terms} for skeleton, terms in form.items())

@@ -622,15 +622,15 @@ def _joined(
     others: Combination,
     ports: tuple[tuple[int | None, int | None], ...],
 ) -> tuple[Skeleton, Combination]:
-    if one.chosen and two.chosen:
-        raise Unproved("a product of two entries that stand for index tuples")
+    if one.shared is not None and two.shared is not None:
+        raise Unproved("a product of two entries that are shared out among index tuples")
     if (one.x and two.x) or (one.g and two.g):
         raise Unproved(f"a product of two entries of the {'input' if one.x and two.x else 'cotangent'}")
     for mine, your, your_terms in ((one, two, others), (two, one, terms)):
         for axis in mine.summed:
             if depends(setting, your, your_terms, axis):
                 raise Unproved(f"a product with what was summed over {_axis_word(axis)} before")
-        if mine.chosen and mine.chosen[1] and (your.x or your.g):
+        if mine.shared and (your.x or your.g):
             raise Unproved("a product with what was summed over sorted tuples")
         if (mine.x or mine.g) and any(parameter and parameter[0] == "bias" for parameter, _ in your_terms):
             raise Unproved("a product of the bias and the input")
@@ -641,8 +641,8 @@ def _joined(
     )  # fmt: skip
     pattern, masked, lost = regroup(((one.pattern, one.masked), (two.pattern, two.masked)), labels)
     assert not lost, "a product keeps every position"
-    summed, chosen = one.summed | two.summed, one.chosen or two.chosen
-    skeleton = Skeleton(one.x or two.x, one.g or two.g, pattern, masked, summed, chosen)
+    summed, shared = one.summed | two.summed, two.shared if one.shared is None else one.shared
+    skeleton = Skeleton(one.x or two.x, one.g or two.g, pattern, masked, summed, shared)
     return skeleton, forms.times(terms, others)
 
 
@@ -772,7 +772,7 @@ def _over_batch(setting: Setting, atom: Atom) -> Callable[[Form], Form]:
 
 
 def _over_tuples(value: Value, form: Form, atom: Atom) -> Form:
-    """The sum over all sorted tuples of terms that count where an entry stands for its index tuple.
+    """The sum over all sorted tuples of terms that are shared out among the entries of an index tuple.
 
     Added up over all orders this is the sum over all index tuples.
     """
@@ -780,17 +780,16 @@ def _over_tuples(value: Value, form: Form, atom: Atom) -> Form:
     rest = tuple((port,) for port in range(len(value.port_sets)) if port not in atom.ports)
     for skeleton, terms in form.items():
         before = value.setting.positions(skeleton)
-        if not skeleton.chosen or skeleton.chosen[1]:
-            raise Unproved(f"a sum over {atom} of what does not stand for index tuples")
-        order, _ = skeleton.chosen
-        blocks = [skeleton.pattern[before + atom.port + index] for index in order]
+        if skeleton.shared != ():
+            raise Unproved(f"a sum over {atom} of what is not shared out among index tuples")
+        blocks = [skeleton.pattern[before + port] for port in atom.ports]
         if not set(blocks) <= set(skeleton.pattern[:before]):
             raise Unproved(f"a sum over {atom} of what does not depend on them")
         places = tuple(skeleton.pattern.index(block) for block in blocks)
         labels = _labels(before, rest)
         pattern, masked, lost = regroup(((skeleton.pattern, skeleton.masked),), labels)
         assert not lost, "every index of the tuple is that of a position"
-        summed = skeleton._replace(pattern=pattern, masked=masked, chosen=(order, places))
+        summed = skeleton._replace(pattern=pattern, masked=masked, shared=places)
         parts.append({summed: terms})
     return forms.total(parts)
 

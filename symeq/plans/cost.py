@@ -71,9 +71,10 @@ def steps(signature: Signature) -> int:
     return prod(kept(k, least) for k, least in pairs) + prod(kept(k, least) for least, k in pairs)
 
 
-SORTED_IN, SORTED_OUT, PERMUTED = 24, 72, 6
-"""As many multiply-adds take about as long as what is done to a number beside the products: to one that is
-sorted before them or sorted back after them, and to one that is put into another order (on two cores)."""
+SORTED_IN, SORTED_OUT, PERMUTED = (12, 2), (36, 5), 6
+"""As many multiply-adds take about as long as what is done to a number beside the products, compiled, on two
+cores: to one that is sorted before them or sorted back after them (as it is moved, and for each order with
+which it is combined), and to one that is put into another order."""
 
 
 def pays(c: int, sources: int, targets: int) -> tuple[int, int, int]:
@@ -85,12 +86,14 @@ def pays(c: int, sources: int, targets: int) -> tuple[int, int, int]:
     as many tensors as the larger has. Returns a, b and b'.
 
     >>> pays(2, 1, 1), pays(3, 1, 1)
-    ((1, 24, 66), (13, 72, 126))
+    ((1, 16, 40), (13, 72, 108))
     """
     permuted = PERMUTED * min(factorial(c) - 1, 5)  # few channels are never worth it
     larger = max(sources, targets)  # permutations go to the smaller side, where there are few to save
-    moved_in = larger * SORTED_IN
-    moved_out = larger * (SORTED_OUT - permuted)
+    moved_in, moved_out = (
+        larger * (moved + combined * factorial(c)) for moved, combined in (SORTED_IN, SORTED_OUT)
+    )
+    moved_out -= larger * permuted
     saved = (factorial(c) - products(c)) * sources * targets
     whole = [int(value * saved.denominator) for value in (saved, moved_in, moved_out)]
     common = gcd(*whole)
