@@ -6,8 +6,8 @@ with letters tell the index set of each axis, as in `EquivariantUItoU` for ``u i
 
 Change the generator, not this file; to emit it again:
     symeq generate --library --out DIR
-template: sha256 39ee0a3703c523b21d5b2d7ca1bc51418adee502393dd7e8f2b648867ce93d02
-content:  sha256 94ee9011267a4875879638b7dcf831f39c7e3171324d3df9922b0afe5c84e622 (with zeros here)
+template: sha256 6c87630dd03380631cc0c3ae512017b3d86656df9ee6024f92a4df00f708e73b
+content:  sha256 b83539ec95f278cd1407548e9a9dbf5cc7e51456d69a9d0862c4f19b616628c5 (with zeros here)
 """
 
 from .invariant_1 import Invariant1

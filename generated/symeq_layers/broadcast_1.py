@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate " -> n" --out DIR
 plan:     sha256 19891cc80d540d973a7d4cbfebcbd18f5dc4a56c36746b4f7f6f8ffafdba19b4
-template: sha256 39ee0a3703c523b21d5b2d7ca1bc51418adee502393dd7e8f2b648867ce93d02
-content:  sha256 02f665aed63e3f8d353c82588866c4793a2c74c98ffec4375130d85413343489 (with zeros here)
+template: sha256 6c87630dd03380631cc0c3ae512017b3d86656df9ee6024f92a4df00f708e73b
+content:  sha256 2fca5a9a36434544f847300775b83a5379362c2f78e684e10b0e317177b4a0c7 (with zeros here)
 """
 
 import torch

@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate " -> n n n n" --out DIR
 plan:     sha256 7ac46e1f1f65adfa43b3e9daae7a7360774afaef1dc9ba4c7a6428c39d349419
-template: sha256 39ee0a3703c523b21d5b2d7ca1bc51418adee502393dd7e8f2b648867ce93d02
-content:  sha256 100c73671eb81b068bd420d3edd3c82a0f2a902473cc34bc4171e3610cdda769 (with zeros here)
+template: sha256 6c87630dd03380631cc0c3ae512017b3d86656df9ee6024f92a4df00f708e73b
+content:  sha256 68739e49e498b55d0cf1d036adba33e57413701b60d511feede66504d28ba422 (with zeros here)
 """
 
 import torch

@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "n -> n" --out DIR
 plan:     sha256 23c31b78737317ec559318ac94a879dd12bfaca11de29d302e9e3f8460c32b7b
-template: sha256 39ee0a3703c523b21d5b2d7ca1bc51418adee502393dd7e8f2b648867ce93d02
-content:  sha256 2552932bd3e4fed2905213bd826c8d028cf2a91a59d929f9935aed8cc0ee0356 (with zeros here)
+template: sha256 6c87630dd03380631cc0c3ae512017b3d86656df9ee6024f92a4df00f708e73b
+content:  sha256 248efd41f3f9508f4b89937ba3b5bfa9d19886c1f67bc717dcb4b20b715ce395 (with zeros here)
 """
 
 import torch

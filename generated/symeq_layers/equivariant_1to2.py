@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "n -> n n" --out DIR
 plan:     sha256 886ad5badb7a12e6ab868bd51bcc69fe8278372d6638318c0e1117c8bf388496
-template: sha256 39ee0a3703c523b21d5b2d7ca1bc51418adee502393dd7e8f2b648867ce93d02
-content:  sha256 af9d1a7605b289d56a603905d9234608e72e1b727b1c216236875bf369d084e6 (with zeros here)
+template: sha256 6c87630dd03380631cc0c3ae512017b3d86656df9ee6024f92a4df00f708e73b
+content:  sha256 cb9cb3fb7daa75029bd69cca9f70a30de29b0ea8f4e706e6b33ba5c3e914a2d7 (with zeros here)
 """
 
 import torch

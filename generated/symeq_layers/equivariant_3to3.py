@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "n n n -> n n n" --out DIR
 plan:     sha256 91a7b174066130685c76c3536a0abed687c803b1699baa2e3cc7d604c55f4a89
-template: sha256 39ee0a3703c523b21d5b2d7ca1bc51418adee502393dd7e8f2b648867ce93d02
-content:  sha256 a2dae85262f3f44ec9566f609be4b546516af3a45a4fbe3e55b4c6a558030dc5 (with zeros here)
+template: sha256 6c87630dd03380631cc0c3ae512017b3d86656df9ee6024f92a4df00f708e73b
+content:  sha256 f521bee6756a614f7098ce5badc14839ece45b455eb50318e0b2b9c92518a924 (with zeros here)
 """
 
 import torch
@@ -408,20 +408,19 @@ def _convolved(
             first += d * d
         total = pieces if total is None else [before + piece for before, piece in zip(total, pieces)]
     if inverse is None:
-        y = torch.cat(_combined(None, total), -2)
+        y = torch.stack(_combined(None, total), -3)
     else:
         total = torch.stack(total, -3)
-        y = (inverse.to(dtype) @ total.flatten(-2)).unflatten(-1, total.shape[-2:]).flatten(-3, -2) / size
-    return _reordered(y, False, back, places, times).unflatten(-2, (n,) * c)
+        y = (inverse.to(dtype) @ total.flatten(-2)).unflatten(-1, total.shape[-2:]) / size
+    y = _reordered(y.flatten(-3, -2), False, back, places, times)
+    return y.unflatten(-2, (n,) * c)
 
 
 def _combined(matrix: Tensor | None, x: Tensor | list[Tensor], axis: int = -3) -> tuple[Tensor, ...]:
-    """Linear combinations along an axis of x, or of x, by the rows of an integer matrix; None: of (1, 1), (1, -1)."""
+    """Combinations along an axis, by the rows of an integer matrix; None: the sum and the difference of two."""
     if matrix is None:
-        first, second = x if isinstance(x, list) else x.unbind(axis)
+        first, second = x.unbind(axis) if isinstance(x, Tensor) else x
         return first + second, first - second
-    if isinstance(x, list):
-        x = torch.stack(x, axis)
     y = matrix.to(x.dtype) @ x.flatten(axis + 1)
     return y.unflatten(-1, x.shape[axis + 1 :]).unbind(axis)
 

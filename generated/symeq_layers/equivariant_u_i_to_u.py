@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "u i -> u" --out DIR
 plan:     sha256 d38b976e6283a61cdadf8b2263ca123fcf5a16cfc235495d467f1b946dd60be4
-template: sha256 39ee0a3703c523b21d5b2d7ca1bc51418adee502393dd7e8f2b648867ce93d02
-content:  sha256 bc010f62aabe847c1c7c220891068ca02d8499c1c85bd5e565623ded84e37a48 (with zeros here)
+template: sha256 6c87630dd03380631cc0c3ae512017b3d86656df9ee6024f92a4df00f708e73b
+content:  sha256 11e5393a270d92706c23ce07a0150c77fa142e8da6db49413f9d4c69d909be9e (with zeros here)
 """
 
 import torch

@@ -31,21 +31,13 @@ def _shown(original: Original, description: str, text: str) -> Change:
 @fault(sorts)
 def a_wrong_representation(original: Original) -> Iterator[Change]:
     """A sign in the change to representations, or in the change back, or a way that is not undone."""
-    yield _shown(
-        original,
-        "a sign on the way there",
-        original.substituted(r"^(FOURIER_2 = \(\n.*\n    \(1,) -1", r"\1 1"),
-    )
-    yield _shown(
-        original,
-        "a sign on the way back",
-        original.substituted(r"^(INVERSE_2 = \(\n.*\n    \(1,) -1", r"\1 1"),
-    )
-    yield _shown(
-        original,
-        "not divided",
-        original.replaced(("_combined(inverse, total) / size", "_combined(inverse, total)")),
-    )
+    if "FOURIER_3" in original.text:
+        for name, way in (("FOURIER_3", "there"), ("INVERSE_3", "back")):
+            text = original.substituted(rf"({name} = \([^-]*)-1", r"\g<1>1")
+            yield _shown(original, f"a sign on the way {way}", text)
+    text = original.replaced(("first + second, first - second", "first + second, first + second"))
+    yield _shown(original, "no difference", text)
+    yield _shown(original, "not divided", original.replaced(("w = w / size", "w = w * 1")))
 
 
 @fault(sorts)
@@ -63,10 +55,12 @@ def entries_sorted_wrongly(original: Original) -> Iterator[Change]:
 
 
 @fault(sorts)
-def sorted_entries_without_gradient(original: Original) -> Iterator[Change]:
-    """Nothing flows back through the sorted entries."""
+def sorted_entries_with_wrong_gradients(original: Original) -> Iterator[Change]:
+    """Nothing flows back through the sorted entries, or as much as entries list an index tuple."""
     yield _shown(
         original,
         "detached",
         original.replaced(("stacked.flatten(-c - 1, -2)", "stacked.detach().flatten(-c - 1, -2)")),
     )
+    yield _shown(original, "not shared out", original.replaced(("index, times) / times", "index, times)")))
+    yield _shown(original, "counted once", original.replaced(("gradient * times", "gradient")))
