@@ -28,15 +28,15 @@ from symeq.bench.contestants import (
     stacked_product,
     stacked_views,
 )
-from symeq.bench.equality import CLOSE, UnequalResultsError, check_equal, check_gradients
+from symeq.bench.equality import CLOSE, UnequalResultsError, check_equal, check_gradients, training_step
 from symeq.bench.floors import floor, floor_shapes
 from symeq.bench.machine import Allocator, describe_machine, fix_allocator
 from symeq.bench.memory import count_peak, count_saved, measure_memory
-from symeq.bench.plots import draw_scaling
+from symeq.bench.plots import require_matplotlib, scaling_figure, scaling_plots
 from symeq.bench.report import BenchReport, CaseReport, CompileTime, Memory, Target, Timing
 from symeq.bench.running import TRAINING, Progress, run, summarise
 from symeq.bench.stacks import operator_strings, stack_operators
-from symeq.bench.suite import PARTS, SCALING, TARGETS, judge, with_parts
+from symeq.bench.suite import MEMORY_CASES, ORBIT_CASES, PARTS, SCALING, TARGETS, judge, with_parts
 from symeq.bench.timing import WARM_UPS, Sample, alternate, sample
 
 __all__ = [
@@ -46,8 +46,10 @@ __all__ = [
     "DENSE",
     "EINSUMS",
     "LAYER",
+    "MEMORY_CASES",
     "MOST_BYTES",
     "ORBIT",
+    "ORBIT_CASES",
     "PARTS",
     "SCALING",
     "STACKS",
@@ -75,7 +77,6 @@ __all__ = [
     "count_saved",
     "dense",
     "describe_machine",
-    "draw_scaling",
     "einsums",
     "emitted",
     "emitted_orbit",
@@ -86,12 +87,16 @@ __all__ = [
     "measure_compile_time",
     "measure_memory",
     "operator_strings",
+    "require_matplotlib",
     "run",
     "sample",
+    "scaling_figure",
+    "scaling_plots",
     "stack_operators",
     "stacked_einsum",
     "stacked_product",
     "stacked_views",
     "summarise",
+    "training_step",
     "with_parts",
 ]

@@ -15,13 +15,13 @@ from symeq.bench.contestants import emitted
 from symeq.bench.report import CompileTime
 from symeq.layers import layer
 
-COMPILED = Case((2, 2), 16, 64, 64)
+COMPILED = Case((2, 2), 16, 48, 64)  # to torch, sizes that are equal at the first call are one size
 
 
 def measure_compile_time(case: Case = COMPILED, backend: str = "inductor") -> CompileTime:
     """Seconds from ``torch.compile`` to the first result, forward, in a fresh process without caches.
 
-    The compiled layer then runs at two other sizes of n and batch, and the graphs are counted.
+    The compiled layer then runs at other n and batch, and the graphs are counted.
 
     Raises:
         RuntimeError: the process failed, or the compiled layer gives other values.

@@ -9,6 +9,10 @@ import torch
 
 from symeq.bench.cases import SEED, Case
 from symeq.combinatorics.partitions import stirling
+from symeq.errors import TooLargeError
+
+MOST_ENTRIES = 2**29
+"""Of all operands and results of the floor: 2 GiB."""
 
 
 def floor_shapes(case: Case) -> tuple[tuple[int, int, int], ...]:
@@ -29,6 +33,19 @@ def floor_shapes(case: Case) -> tuple[tuple[int, int, int], ...]:
         )
         for level in reversed(range(min(order_in, order_out) + 1))
     )
+
+
+def refuse_large(case: Case) -> None:
+    """A case whose floor has more than ``MOST_ENTRIES`` numbers is not begun.
+
+    Raises:
+        TooLargeError: it has more.
+    """
+    entries = sum(rows * (inner + columns) + inner * columns for rows, inner, columns in floor_shapes(case))
+    if entries > MOST_ENTRIES:
+        raise TooLargeError(
+            f"numbers in the floor of {case}", entries, MOST_ENTRIES, "Choose a smaller case."
+        )
 
 
 def _leaving(order: int, level: int) -> int:

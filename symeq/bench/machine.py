@@ -33,14 +33,17 @@ def fix_allocator() -> str:
 
 
 def describe_machine(device: str = "cpu") -> dict[str, str]:
-    """Processor, threads and versions; nothing that names the machine."""
-    return {
+    """Processor (and graphics card), threads and versions; nothing that names the machine."""
+    found = {
         "processor": f"{_processor()}, {os.cpu_count()} logical, {torch.backends.cpu.get_cpu_capability()}",
         "threads": str(torch.get_num_threads()),
         "torch": str(torch.__version__),
         "python": platform.python_version(),
         "system": f"{platform.system()} {platform.machine()}",
     }
+    if device.startswith("cuda"):
+        found["device"] = torch.cuda.get_device_name(device)
+    return found
 
 
 def _processor() -> str:

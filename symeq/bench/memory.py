@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -34,7 +35,7 @@ def measure_memory(
     training: bool = False,
     progress: Progress | None = None,
 ) -> tuple[Memory, ...]:
-    """The memory of every contestant at every case, each in a fresh process.
+    """The memory that every contestant needs at every case; each contestant has a fresh process.
 
     Args:
         contestants: names out of ``CONTESTANTS``; those too large for a case are passed over.
@@ -48,44 +49,60 @@ def measure_memory(
         if name not in CONTESTANTS:
             raise OptionError("contestants", name, f"one of {', '.join(CONTESTANTS)}")
     asked = [
-        (case, name, way, step)
-        for case in cases
-        for name in contestants
-        for way in (False, True)[: 1 + (compile_layer and name == LAYER)]
-        for step in (False, True)[: 1 + training]
+        (name, way) for name in contestants for way in (False, True)[: 1 + (compile_layer and name == LAYER)]
     ]
-    found = []
-    for at, (case, name, way, step) in enumerate(asked):
+    found: list[Memory] = []
+    for at, (name, way) in enumerate(asked):
         if progress is not None:
-            progress(at, len(asked), f"memory, {case}: {name}")
-        arguments = {"case": fresh.encoded(case), "name": name, "compile_it": way, "training": step}
+            progress(at, len(asked), f"memory: {name}{', compiled' if way else ''}")
+        arguments = {"cases": list(map(fresh.encoded, cases)), "name": name, "way": way, "training": training}
         answer = fresh.call("memory:serve", _EVERY_BLOCK, **arguments)
-        if answer is not None:
-            found.append(Memory(**{**answer, "case": case}))
+        found += [Memory(**{**each, "case": fresh.case(each["case"])}) for each in answer]
     if progress is not None:
         progress(len(asked), len(asked), "")
-    return tuple(found)
+    return tuple(sorted(found, key=lambda each: cases.index(each.case)))
 
 
-def serve(case: dict[str, Any], name: str, compile_it: bool, training: bool) -> dict[str, Any] | None:
-    """Measures one contestant in this process; None where it is too large."""
-    problem = Problem.of(fresh.case(case))
-    problem = problem.taped() if training else problem
-    try:
-        call = CONTESTANTS[name](problem)
-    except TooLargeError:
-        return None
-    if compile_it:
-        call, name = compiled(call, "inductor", training), f"{name}, compiled"
-    step: Step = training_step(problem, call) if training else torch.no_grad()(lambda: (call(),))
+def serve(cases: Sequence[dict[str, Any]], name: str, way: bool, training: bool) -> list[dict[str, Any]]:
+    """Measures one contestant in this process, eager or compiled (``way``), at the cases that it fits."""
+    found = []
+    for case in map(fresh.case, cases):
+        problem = Problem.of(case)
+        with suppress(TooLargeError):
+            found.append(asdict(_forward(problem, name, way)))
+            if training:
+                found.append(asdict(_training(problem.taped(), name, way)))
+    return found
+
+
+def _forward(problem: Problem, name: str, way: bool) -> Memory:
+    call = torch.no_grad()(_prepared(problem, name, way, training=False))
+    return _measured(problem, name, way, lambda: (call(),), None)
+
+
+def _training(problem: Problem, name: str, way: bool) -> Memory:
+    call = _prepared(problem, name, way, training=True)
+    saved = count_saved(call, (problem.x, problem.weight))
+    return _measured(problem, name, way, training_step(problem, call), saved)
+
+
+def _prepared(problem: Problem, name: str, way: bool, training: bool) -> Callable[[], Tensor]:
+    call = CONTESTANTS[name](problem)
+    return compiled(call, "inductor", training) if way else call
+
+
+def _measured(problem: Problem, name: str, way: bool, step: Step, saved: int | None) -> Memory:
     step()  # whatever is made once is made
     resident = _resident_growth(step)
-    given = problem.x, problem.weight
-    saved = count_saved(call, given) if training else 0
-    unit = problem.x.numel() * problem.x.element_size()
-    # Output and gradient of x: that of the weight counts.
-    peak = count_peak(step, results=2)
-    return asdict(Memory(problem.case, name, training, unit, saved, peak, resident))
+    return Memory(
+        case=problem.case,
+        name=f"{name}, compiled" if way else name,
+        training=saved is not None,
+        unit=problem.x.numel() * problem.x.element_size(),
+        saved=saved or 0,
+        peak=count_peak(step, results=2),  # output and gradient of x: that of the weight counts
+        resident=resident,
+    )
 
 
 def count_saved(call: Callable[[], Tensor], given: Iterable[Tensor] = ()) -> int:

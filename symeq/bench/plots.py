@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Sequence
-from pathlib import Path
+from io import BytesIO
 from typing import TYPE_CHECKING
 
 from symeq.bench.contestants import CONTESTANTS, LAYER
 from symeq.bench.report import BenchReport, Memory, Timing
 from symeq.drawing.colours import colours
-from symeq.errors import MissingLibraryError, OutputError
+from symeq.errors import MissingLibraryError
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_MARKERS = "osv^Dph"
+_MARKERS = "osv^Dp"
+_SIZES = (5, 9, 7, 5, 5, 5)  # of stacks that need the same, each is still seen
 
 
 def require_matplotlib() -> None:
@@ -29,32 +30,25 @@ def require_matplotlib() -> None:
         raise MissingLibraryError("matplotlib", "draws the plots of a benchmark", "pip install matplotlib")
 
 
-def draw_scaling(report: BenchReport, folder: Path) -> tuple[Path, ...]:
-    """Writes ``scaling.svg`` and, where forward+backward was measured, ``scaling-training.svg``.
+def scaling_plots(report: BenchReport) -> dict[str, bytes]:
+    """``scaling.svg`` and, where forward+backward was measured, ``scaling-training.svg``: names and contents.
 
     Raises:
         MissingLibraryError: matplotlib is not installed.
-        OutputError: the folder cannot be written to.
     """
     require_matplotlib()
     import matplotlib.style
     from matplotlib import rc_context
 
-    written = []
-    for training in (False, True):
-        if not any(found.training if training else found.timings for found in report.scaling):
-            continue
-        path = folder / ("scaling-training.svg" if training else "scaling.svg")
-        with matplotlib.style.context("default"), rc_context({"svg.hashsalt": "symeq", "font.size": 9}):
-            try:
-                folder.mkdir(parents=True, exist_ok=True)
-                scaling_figure(report, training).savefig(path, metadata={"Date": None})
-            except OSError as error:
-                raise OutputError(
-                    path, f"cannot be written ({error.strerror})", "Choose another --out."
-                ) from error
-        written.append(path)
-    return tuple(written)
+    plots = {}
+    for name, training in (("scaling.svg", False), ("scaling-training.svg", True)):
+        if any(found.training if training else found.timings for found in report.scaling):
+            with matplotlib.style.context("default"), rc_context({"svg.hashsalt": "symeq", "font.size": 9}):
+                file = BytesIO()
+                metadata = {"Creator": "symeq bench", "Date": None}
+                scaling_figure(report, training).savefig(file, format="svg", metadata=metadata)
+            plots[name] = file.getvalue()
+    return plots
 
 
 def scaling_figure(report: BenchReport, training: bool = False) -> Figure:
@@ -77,7 +71,7 @@ def scaling_figure(report: BenchReport, training: bool = False) -> Figure:
     # Of eight colours, all but the black of the floor and a yellow that is pale on white.
     inks = [colour for colour in colours(8)[1:] if colour != "#f0e442"]
     inks = [inks[3], *inks[:3], *inks[4:]]
-    for (name, ink), marker in zip(zip(CONTESTANTS, inks, strict=True), _MARKERS, strict=False):
+    for name, ink, marker, size in zip(CONTESTANTS, inks, _MARKERS, _SIZES, strict=True):
         for way, style in (("", "-"), (", compiled", "--")):
             if way and name != LAYER:
                 continue
@@ -94,12 +88,12 @@ def scaling_figure(report: BenchReport, training: bool = False) -> Figure:
                         style,
                         color=ink,
                         marker=marker,
-                        markersize=4.5,
+                        markersize=size,
                         label=label,
                     )
     if cases:
         unit = [4 * case.batch * case.n ** case.orders[0] * case.channels / 1e6 for case in cases]
-        right.plot(sizes, unit, color="black", linestyle=":", linewidth=2, label="the input itself")
+        right.plot(sizes, unit, color="#777777", linestyle="-.", linewidth=2, label="size of the input")
     what = "forward+backward" if training else "forward"
     channels = f"{cases[0].channels} channels, " if cases else ""
     figure.suptitle(f"2 → 2, {channels}batch × n² constant, {what}")
@@ -111,6 +105,7 @@ def scaling_figure(report: BenchReport, training: bool = False) -> Figure:
 
 def _finish(axes: Axes, sizes: Sequence[int], label: str) -> None:
     axes.set(xscale="log", yscale="log", xlabel="n", ylabel=label)
+    axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
     axes.set_xticks(sizes, [str(n) for n in sizes])
     axes.tick_params(axis="x", which="minor", bottom=False)
     axes.grid(True, which="major", color="#dddddd", linewidth=0.6)

@@ -87,10 +87,6 @@ class Memory:
     peak: int
     resident: int | None
 
-    def __str__(self) -> str:
-        pass_ = "forward+backward" if self.training else "forward"
-        return f"{self.case}: {self.name}, {pass_}"
-
 
 @dataclass(frozen=True, slots=True)
 class CompileTime:
@@ -166,7 +162,11 @@ class BenchReport:
                 f"Results first: none is off float64 by more than {_worst(timed):.0e} of the largest entry.",
             ]
         if self.memory:
-            parts.append("Memory in fresh processes: numbers of tensors of the input's size.")
+            parts.append(
+                "Memory, each contestant in a fresh process: tensors of the input's size saved for the "
+                "backward pass beyond input and weights, and held at the peak beyond output and gradient "
+                "of the input; by how much resident memory grew, with these."
+            )
         parts.append(f"allocator: {self.allocator}")
         parts += [f"{name}: {value}" for name, value in self.machine.items()]
         if self.elsewhere is not None:
@@ -188,8 +188,7 @@ class BenchReport:
                 title = f"{found.case}: forward+backward"
                 yield _timing_table(title, found.training, "/ 3 floors")
             yield from (f"left out: {name}. {why}" for name, why in found.left_out.items())
-        if self.memory:
-            yield _memory_table(self.memory)
+        yield from _memory_tables(self.memory)
 
     def markdown(self) -> str:
         """A short table of the cases, as Markdown."""
@@ -262,21 +261,27 @@ def _timing_table(title: str, timings: tuple[Timing, ...], over: str) -> Table:
     return table
 
 
-def _memory_table(memory: tuple[Memory, ...]) -> Table:
-    table = _table("memory", "contestant", "input MB", "saved", "peak beyond results", "resident MB")
-    for found in memory:
-        table.add_row(
-            str(found),
-            f"{found.unit / 1e6:.1f}",
-            f"{found.saved / found.unit:.2f}" if found.training else "",
-            f"{found.peak / found.unit:.2f}",
-            "" if found.resident is None else f"{found.resident / 1e6:.1f}",
-        )
-    return table
+def _memory_tables(memory: tuple[Memory, ...]) -> Iterator[Table]:
+    for case in dict.fromkeys(found.case for found in memory):
+        headings = ("saved", "peak", "resident MB")
+        table = _table(f"{case}: memory, input {_unit(memory, case)} MB", "contestant", *headings)
+        for found in memory:
+            if found.case == case:
+                table.add_row(
+                    found.name + (", forward+backward" if found.training else ""),
+                    f"{found.saved / found.unit:.2f}" if found.training else "",
+                    f"{found.peak / found.unit:.2f}",
+                    "" if found.resident is None else f"{found.resident / 1e6:.1f}",
+                )
+        yield table
+
+
+def _unit(memory: tuple[Memory, ...], case: Case) -> str:
+    return f"{next(found.unit for found in memory if found.case == case) / 1e6:.1f}"
 
 
 def _targets_table(targets: tuple[Target, ...]) -> Table:
-    table = _table("targets", "figure", "at most", "median", "better quartile", "way", "met")
+    table = _table("targets", "figure", "limit", "median", "quartile", "way", "met")
     for target in targets:
         figures = (f"{number:.2f}" for number in (target.limit, target.found, target.best))
         table.add_row(target.name, *figures, target.way, "yes" if target.met else "NO")

@@ -16,7 +16,7 @@ from symeq.bench import fresh
 from symeq.bench.cases import DEFAULT_CASES, Case, Problem
 from symeq.bench.contestants import CONTESTANTS, LAYER, Contestant
 from symeq.bench.equality import check_equal, check_gradients, training_step
-from symeq.bench.floors import floor
+from symeq.bench.floors import floor, refuse_large
 from symeq.bench.machine import Allocator, describe_machine, fix_allocator
 from symeq.bench.report import BenchReport, CaseReport, Timing
 from symeq.bench.timing import Sample, alternate
@@ -64,6 +64,7 @@ def run(
     Raises:
         UnequalResultsError: a contestant whose result, or gradient, is not that of the reference.
         OptionError: an argument that cannot be used.
+        TooLargeError: a case that is too large for the machines of the day.
     """
     if isinstance(repeats, bool) or not isinstance(repeats, int) or repeats < 3:
         raise OptionError("repeats", repeats, "an integer >= 3")
@@ -71,6 +72,8 @@ def run(
         raise OptionError("contestants", list(contestants), f"{LAYER!r} among them")
     if allocator not in get_args(Allocator):
         raise OptionError("allocator", allocator, '"fixed" or "default"')
+    for case in cases:
+        refuse_large(case)
     settings = fix_allocator() if allocator == "fixed" else "as it comes"
     checks = len(cases) * len(contestants) * (1 + compiled) * (1 + training)
     steps = _Steps(progress, checks + repeats * (1 if together else len(cases)) + also_default)
@@ -183,6 +186,7 @@ def compiled(call: Callable[[], Tensor], backend: str, training: bool = False) -
     try:
         with warnings.catch_warnings(), torch.set_grad_enabled(training):
             warnings.simplefilter("ignore", FutureWarning)  # inductor calls what torch deprecates
+            warnings.filterwarnings("ignore", "The .grad attribute")  # dynamo looks at what is no leaf
             made()
     except BackendCompilerFailed as error:
         expected = "False, or a C++ compiler that torch.compile can use"
