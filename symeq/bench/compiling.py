@@ -24,7 +24,7 @@ def measure_compile_time(case: Case = COMPILED, backend: str = "inductor") -> Co
     The compiled layer then runs at other n and batch, and the graphs are counted.
 
     Raises:
-        RuntimeError: the process failed, or the compiled layer gives other values.
+        WorkerError: the process failed: there is no compiler, or the compiled layer gives other values.
     """
     with tempfile.TemporaryDirectory() as folder:
         environment = {"TORCHINDUCTOR_CACHE_DIR": folder, "TRITON_CACHE_DIR": folder}
@@ -50,7 +50,7 @@ def serve(case: dict[str, Any], backend: str) -> dict[str, Any]:
             sizes = None if sizes is None else {"n": n}
             wanted, found = module(other, sizes=sizes), made(other, sizes=sizes)
             if not torch.allclose(found, wanted, rtol=1e-4, atol=1e-4 * float(wanted.abs().max())):
-                raise RuntimeError(f"the compiled layer gives other values for batch {batch}, n = {n}")
+                raise ArithmeticError(f"the compiled layer gives other values for batch {batch}, n = {n}")
     from torch._dynamo.utils import counters
 
     return {"seconds": seconds, "graphs": counters["stats"]["unique_graphs"]}

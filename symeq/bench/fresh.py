@@ -7,18 +7,20 @@ import json
 import os
 import subprocess
 import sys
+import traceback
 from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
 from symeq.bench.cases import Case
+from symeq.errors import WorkerError
 
 
 def call(function: str, environment: Mapping[str, str] | None = None, **arguments: Any) -> Any:
     """What ``function``, as in "running:serve", returns for arguments that JSON has.
 
     Raises:
-        RuntimeError: the process failed; the message has what it said.
+        WorkerError: the process failed; the message has its last words.
     """
     done = subprocess.run(
         [sys.executable, "-c", "from symeq.bench import fresh; fresh.serve()"],
@@ -29,7 +31,8 @@ def call(function: str, environment: Mapping[str, str] | None = None, **argument
         env={**os.environ, **(environment or {})},
     )
     if done.returncode != 0:
-        raise RuntimeError(f"the fresh process failed:\n{done.stderr}")
+        words = done.stderr.strip().splitlines() or [f"exit code {done.returncode}"]
+        raise WorkerError(f"the fresh process for {function} failed: {words[-1]}")
     return json.loads(done.stdout.rpartition(_MARK)[2])
 
 
@@ -41,7 +44,12 @@ def serve() -> None:
     asked = json.load(sys.stdin)
     module, _, function = asked["function"].partition(":")
     served = getattr(importlib.import_module(f"symeq.bench.{module}"), function)
-    sys.stdout.write(_MARK + json.dumps(served(**asked["arguments"])))
+    try:
+        answer = served(**asked["arguments"])
+    except Exception as error:
+        traceback.print_exc()
+        sys.exit(f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]}")
+    sys.stdout.write(_MARK + json.dumps(answer))
 
 
 def encoded(case: Case) -> dict[str, Any]:
