@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from symeq.bases.derive import derive
-from symeq.bench.stacks import Contractions, operator_strings
+from symeq.bench import reference
 from symeq.errors import OptionError
-from symeq.plans.evaluate import evaluate
-from symeq.plans.lower import lower
 from symeq.signature import Signature
 
 SEED = 2019
@@ -99,8 +96,8 @@ class Problem:
         return replace(self, x=self.x.detach().requires_grad_(), weight=nn.Parameter(self.weight.detach()))
 
     def reference(self) -> Tensor:
-        """The result in float64, operator by operator, by the NumPy meaning of the plain plan."""
-        return _meant(self.case.orders, self.case.n, self.x, self.weight)
+        """The result in float64, operator by operator, by the definition of the diagram basis."""
+        return reference.output(self.case.orders, self.case.n, self.x, self.weight)
 
     def reference_gradients(self) -> tuple[Tensor, Tensor]:
         """The gradients of x and weight in float64, from the definition of the operators.
@@ -111,36 +108,7 @@ class Problem:
         """
         if self.cotangent is None:
             raise OptionError("cotangent", None, "a tensor of the output's shape")
-        strings = operator_strings(self.case.orders)
-        back = {string: at for at, string in enumerate(operator_strings(self.case.orders[::-1]))}
-        order = [back[_exchanged(string)] for string in strings]
-        weight = torch.empty_like(self.weight)
-        weight[order] = self.weight.detach().mT
-        towards_x = _meant(self.case.orders[::-1], self.case.n, self.cotangent, weight)
-        x, cotangent = (Contractions(t.detach().cpu().double(), 1) for t in (self.x, self.cotangent))
-        towards_weight = []
-        for inputs, outputs in strings:
-            kept = tuple(sorted(set(inputs) & set(outputs)))
-            left = x.get(inputs, kept)
-            number = {block: at for at, block in enumerate(dict.fromkeys(outputs))}
-            ordered = sorted(kept, key=number.__getitem__)  # as the axes of the cotangent come
-            right = cotangent.get(
-                tuple(map(number.__getitem__, outputs)), tuple(map(number.__getitem__, ordered))
-            )
-            right = right.permute(0, *(1 + ordered.index(block) for block in kept), -1)
-            towards_weight.append(left.flatten(0, -2).mT @ right.flatten(0, -2))
-        return towards_x, torch.stack(towards_weight)
-
-
-def _meant(orders: tuple[int, int], n: int, x: Tensor, weight: Tensor) -> Tensor:
-    plan = lower(derive(Signature.from_orders(*orders)))
-    x, weight = (tensor.detach().cpu().double() for tensor in (x, weight))
-    y = evaluate(plan, x.numpy(), weight.numpy(), sizes=n if any(orders) else None)
-    return torch.from_numpy(np.ascontiguousarray(y))
-
-
-def _exchanged(string: tuple[tuple[int, ...], tuple[int, ...]]) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """Outputs before inputs, the blocks numbered anew by first appearance."""
-    inputs, outputs = string
-    number = {block: at for at, block in enumerate(dict.fromkeys((*outputs, *inputs)))}
-    return tuple(number[block] for block in outputs), tuple(number[block] for block in inputs)
+        orders, n = self.case.orders, self.case.n
+        weight = reference.transposed(orders, self.weight)
+        towards_x = reference.output(orders[::-1], n, self.cotangent, weight)
+        return towards_x, reference.towards_weight(orders, self.x, self.cotangent)
