@@ -49,7 +49,7 @@ class TestRun:
         """Both hold contestants, ratios, machine and allocator; JSON reads back as the same report."""
         report = bench.run([TINY], repeats=3, allocator="default")
         found = json.loads(report.to_json())
-        names = ["floor", "emitted layer", *bench.STACKS]
+        names = ["floor", *bench.CONTESTANTS]
         assert [timing["name"] for timing in found["cases"][0]["timings"]] == names
         assert found["cases"][0]["case"] == {"orders": [2, 2], "batch": 2, "n": 5, "channels": 3}
         assert set(found["machine"]) == MACHINE
@@ -99,7 +99,7 @@ class TestRun:
             "import torch\n"
             "from symeq import bench\n"
             f"report = bench.run([bench.{TINY!r}], 3, also_default=True)\n"
-            "print(sorted(bench._sample(lambda: torch.ones(2**24)).page_faults for _ in range(9))[0])\n"
+            "print(sorted(bench.sample(lambda: torch.ones(2**24)).page_faults for _ in range(9))[0])\n"
             "print(report.to_json())\n"
         )
         done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)

@@ -56,7 +56,7 @@ LIBRARIES: dict[str, dict[str, When]] = {
         "representations": "deferred",
     },
     "jinja2": {"emit": "anywhere"},
-    "matplotlib": {"drawing": "deferred"},  # for PNG files; SVG needs no library
+    "matplotlib": {"drawing": "deferred", "bench": "deferred"},  # for PNG files and plots
     "torch": {
         "layers": "deferred",  # for its types; emitted modules import torch, writing them does not
         **dict.fromkeys(RUNNING, "anywhere"),
@@ -258,7 +258,7 @@ def test_generate_works_without_torch(tmp_path: Path) -> None:
         ("emit/x.py", "def f():\n    import symeq.drawing", "emit may not import symeq.drawing"),
         ("drawing/x.py", "import matplotlib.pyplot", "matplotlib only inside a function"),
         ("bases/x.py", "def f():\n    import matplotlib", "bases may not import matplotlib"),
-        ("bench.py", "from symeq.cli import main", "bench may not import symeq.cli"),
+        ("bench/run.py", "from symeq.cli import main", "bench may not import symeq.cli"),
         ("verification/x.py", "import networkx", "verification may not import networkx"),
         ("cli/__init__.py", "import symeq_layers", "cli may not import symeq_layers"),
         ("extra.py", "", "the room 'extra' is not in the table"),

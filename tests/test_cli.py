@@ -179,6 +179,11 @@ BAD: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "a word for bench": (("bench", "2"), ("2", "bench --help")),
     "an unknown option for bench": (("bench", "--frob"), ("--frob", "bench --help")),
     "too few repeats": (("bench", "--repeats", "1"), ("repeats", "1")),
+    "a case of four numbers": (("bench", "--case", "2 2 16 64"), ("'2 2 16 64'", "2 2 16 64 64")),
+    "a case that is no case": (("bench", "--case", "2 2 0 4 4"), ("batch=0", "integer >= 1")),
+    "a case beyond the machine": (("bench", "--case", "5 5 9 99 9"), ("5 -> 5", "smaller case")),
+    "a benchmark printed twice": (("bench", "--json", "--markdown"), ("--json", "--markdown")),
+    "no folder for a benchmark": (("bench", "--out", ""), ("--out", "empty")),
 }
 
 
@@ -656,6 +661,32 @@ def test_bench_runs_what_was_asked_for(call: Call, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(bench, "run", run_unequal)
     found = call("bench")
     assert (found.code, found.out) == (1, "") and "'a stack'" in found.err
+
+
+def test_bench_cases_files_and_targets(call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Cases of any orders; files, never over another's; a missed target is exit code 1."""
+    from symeq import bench
+
+    words = ("bench", "--case", "2 -> 1, 2 4 3", "--case", "0,1,2,3,4", "--repeats", "3", "--training")
+    place = tmp_path / "out"
+    found = call(*words, "--markdown", "--out", str(place))
+    assert found.code == 0 and found.out.startswith("| case ") and "| 0 -> 1 (2, 3, 4) |" in found.out
+    written = bench.BenchReport.from_json((place / "bench.json").read_text())
+    assert [entry.case for entry in written.cases] == [
+        bench.Case((2, 1), 2, 4, 3),
+        bench.Case((0, 1), 2, 3, 4),
+    ]
+    assert call(*words, "--out", str(place)).code == 0, "over what it wrote itself"
+    (place / "bench.json").write_text("mine")
+    found = call(*words, "--out", str(place))
+    assert found.code == 2 and "bench.json" in found.err and (place / "bench.json").read_text() == "mine"
+
+    small = bench.Case((1, 1), 1, 3, 1)
+    for limit, code in ((1e9, 0), (0.0, 1)):
+        monkeypatch.setattr("symeq.bench.suite.TARGETS", {small: (limit, None)})
+        monkeypatch.setattr(bench, "TARGETS", {small: (limit, None)})
+        found = call("bench", "--targets", "--repeats", "3")
+        assert found.code == code and "targets" in found.out
 
 
 # ------------------------------------------------------------------ pipes and terminals

@@ -394,7 +394,7 @@ def test_a_row_is_good_for_one_seed_and_one_verify(tmp_path: Path) -> None:
 
 def test_the_sources_that_decide(tmp_path: Path) -> None:
     """A change of any source changes the digest, unless it can decide no row."""
-    for name in ("verification/a.py", "combinatorics/b.py", "errors.py", "cli/c.py", "bench.py"):
+    for name in ("verification/a.py", "combinatorics/b.py", "errors.py", "cli/c.py", "bench/d.py"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text("1")
     digests = [sources_digest(tmp_path)]
@@ -402,7 +402,7 @@ def test_the_sources_that_decide(tmp_path: Path) -> None:
         (tmp_path / name).write_text("2")
         digests.append(sources_digest(tmp_path))
     assert len(set(digests)) == 5
-    for name in ("cli/c.py", "bench.py", "drawing.txt"):
+    for name in ("cli/c.py", "bench/d.py", "drawing.txt"):
         (tmp_path / name).write_text("2")
     assert sources_digest(tmp_path) == digests[-1]
 

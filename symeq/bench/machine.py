@@ -1,0 +1,55 @@
+"""The machine that was measured, and its memory allocator."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import platform
+from pathlib import Path
+from typing import Literal, TypeAlias
+
+import torch
+
+Allocator: TypeAlias = Literal["fixed", "default"]
+
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # malloc.h
+_TRIM_BYTES, _MMAP_BYTES = 2**31 - 1, 2**30
+
+
+def fix_allocator() -> str:
+    """Keeps freed memory in the process where glibc allows it; says what was done."""
+    if platform.libc_ver()[0] != "glibc":
+        return "as it comes: no glibc, whose thresholds could be fixed"
+    mallopt = ctypes.CDLL(None).mallopt
+    wanted = (
+        ("M_MMAP_THRESHOLD", _M_MMAP_THRESHOLD, _MMAP_BYTES),
+        ("M_TRIM_THRESHOLD", _M_TRIM_THRESHOLD, _TRIM_BYTES),
+    )
+    said = [
+        f"{name} = {value}" if mallopt(number, value) == 1 else f"{name} refused"
+        for name, number, value in wanted
+    ]
+    return f"glibc {platform.libc_ver()[1]}, {', '.join(said)}"
+
+
+def describe_machine(device: str = "cpu") -> dict[str, str]:
+    """Processor (and graphics card), threads and versions; nothing that names the machine."""
+    found = {
+        "processor": f"{_processor()}, {os.cpu_count()} logical, {torch.backends.cpu.get_cpu_capability()}",
+        "threads": str(torch.get_num_threads()),
+        "torch": str(torch.__version__),
+        "python": platform.python_version(),
+        "system": f"{platform.system()} {platform.machine()}",
+    }
+    if device.startswith("cuda"):
+        found["device"] = torch.cuda.get_device_name(device)
+    return found
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.processor() or platform.machine()
+    models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return models[0] if models else platform.machine()
