@@ -138,6 +138,7 @@ def interpret(
             its place.
     """
     environment: dict[fx.Node, Any] = {}
+    last_used = {used: node for node in graph.nodes for used in node.all_input_nodes}
     for node in graph.nodes:
         if node.op == "placeholder":
             known = inputs[node.name]
@@ -160,6 +161,9 @@ def interpret(
                     f"{_name(node)} called in a way that is not known ({type(error).__name__}: {error}) "
                     f"[{_place(node, source)}]"
                 ) from error
+        for used in node.all_input_nodes:
+            if last_used[used] is node:  # long programs add up long forms: none is kept that nobody reads
+                del environment[used]
     raise Unproved("a graph without output")
 
 
