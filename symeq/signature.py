@@ -196,8 +196,8 @@ class EmitOptions:
     """How a layer is written: its axis layout and, if not the default, its class name and how it computes.
 
     Attributes:
-        choices: how levels and sums are computed, such as "2=inputs" (``symeq.plans.choices``); the cost model
-            chooses what is not named.
+        choices: how levels and sums are computed, such as "2=inputs" (``symeq.plans.choices``); what is not
+            named is chosen by the cost model.
         made_for: batch, n and channels that this is meant for, such as "16 64 64".
 
     Raises:

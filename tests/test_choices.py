@@ -13,7 +13,7 @@ import torch
 from symeq.bases.derive import derive
 from symeq.mutation.mutants import load
 from symeq.pipeline import emit, plan
-from symeq.plans.choices import Choices, arrange, shapes
+from symeq.plans.choices import shapes
 from symeq.plans.evaluate import evaluate
 from symeq.plans.lower import lower
 from symeq.signature import EmitOptions, Layout, Signature

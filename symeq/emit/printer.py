@@ -17,7 +17,18 @@ from math import comb, factorial, prod
 from symeq.combinatorics.diagrams import PartitionDiagram
 from symeq.combinatorics.partitions import bell, count, restricted_growth_strings
 from symeq.emit.names import class_name, module_name
-from symeq.plans.choices import NEVER, Choices, Workload, arrange, check, level_name, parts
+from symeq.plans.choices import (
+    NEVER,
+    SORTABLE,
+    Choices,
+    Form,
+    Workload,
+    arrange,
+    check,
+    level_name,
+    parts,
+    shapes,
+)
 from symeq.plans.cost import pays
 from symeq.plans.ir import AxisMap, Broadcast, Contract, Permutation, Plan, axis_sets
 from symeq.plans.model import decide
@@ -26,9 +37,6 @@ from symeq.signature import EmitOptions, Signature
 
 LISTED = 60
 """Up to so many operators the emitted file lists its slots; above, it computes them at import."""
-
-SYMMETRISED = (2, 3, 4)
-"""Numbers of propagating blocks with which a level can go through the representations of S_c."""
 
 _OF_MANY_AXES = 4
 """From so many axes on torch.export cannot tell for every n that what is added out of place has one shape."""
@@ -72,7 +80,7 @@ class Level:
     @property
     def symmetrisable(self) -> bool:
         """Whether it can go through the representations of one symmetric group, neither trivial nor large."""
-        return len(self.group_sizes) == 1 and self.group_sizes[0] in SYMMETRISED
+        return len(self.group_sizes) == 1 and self.group_sizes[0] in SORTABLE
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +104,7 @@ class LayerView:
     command: str
     signature: Signature
     layout: str
+    choices: str
     plan_digest: str
     operators: int
     bias_operators: int
@@ -148,7 +157,8 @@ def view(plan: Plan, options: EmitOptions) -> LayerView:
     levels = tuple(_levels(plan))
     contract = tuple(_contract_lines(plan))
     sortable = tuple(level for level in levels if level.symmetrisable and choices.sorted_from != NEVER)
-    mix = tuple(_mix_lines(plan, levels, choices))
+    forms = [choices.of(name, shape) for name, shape in shapes(plan).items()]
+    mix = tuple(_mix_lines(plan, levels, forms, {level.name for level in sortable}))
     broadcast = tuple(_broadcast_lines(plan))
     text = "\n".join(line.code for line in (*contract, *mix, *broadcast))
     mixed = {at for m in plan.mixes for at, _ in m.sources}
@@ -158,6 +168,7 @@ def view(plan: Plan, options: EmitOptions) -> LayerView:
         command=_command(signature, options),
         signature=signature,
         layout=options.layout,
+        choices=str(choices),
         plan_digest=hashlib.sha256(repr(plan).encode()).hexdigest(),
         operators=operators,
         bias_operators=count(signature.outputs),
@@ -307,7 +318,7 @@ def _target_literal(map_: AxisMap, sets: tuple[str, ...]) -> str:
 
 
 def _pays(levels: Sequence[Level], choices: Choices) -> str:
-    """The condition on the channels under which symmetrising is worth it; the highest of ``levels`` decides."""
+    """The condition on the channels under which symmetrising is worth it; the highest level decides."""
     if not levels:
         return ""
     if choices.sorted_from is not None:
@@ -377,10 +388,12 @@ def _contract_code(step: Contract, contractions: dict[int, AxisMap], signature: 
     return code + _moved([block for block in blocks if block in step.map.kept], step.map.kept)
 
 
-def _mix_lines(plan: Plan, levels: Sequence[Level], choices: Choices) -> Iterator[Statement]:
+def _mix_lines(
+    plan: Plan, levels: Sequence[Level], forms: Sequence[Form], sortable: set[str]
+) -> Iterator[Statement]:
     contractions, broadcasts = plan.contractions(), plan.broadcast_maps()
-    for mix, level in zip(plan.mixes, levels, strict=True):
-        product, form = f"z{level.name}", choices.of(level.name)
+    for mix, level, form in zip(plan.mixes, levels, forms, strict=True):
+        product = f"z{level.name}"
         sources, orders, targets = parts(mix)
         permutations = f"PERMUTATIONS_{level.name}" if len(orders) > 1 else f"({_literal(orders[0])},)"
         features = _tuple(_c(at) for at in sources)
@@ -411,7 +424,7 @@ def _mix_lines(plan: Plan, levels: Sequence[Level], choices: Choices) -> Iterato
             lines.append(Statement(f"{result} = _permuted_sum({product}, {permutations})"))
         elif into != result:
             lines.append(Statement(f"{result} = {product}", str(broadcasts[targets[0]])))
-        if level.symmetrisable and choices.sorted_from != NEVER:
+        if level.name in sortable:
             c = mix.level
             name = axis_sets(contractions[sources[0]], plan.signature.inputs)[0]
             tables = f"(self._orders_{c}, self._fourier_{c}, self._inverse_{c})"

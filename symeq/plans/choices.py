@@ -30,6 +30,9 @@ Form: TypeAlias = Literal["one", "outputs", "inputs", "accumulated", "several"]
 
 NEVER: Literal["never"] = "never"
 
+SORTABLE = (2, 3, 4)
+"""Numbers of propagating blocks with which a level can go through the representations of S_c."""
+
 
 @dataclass(frozen=True, slots=True)
 class Shape:
@@ -50,6 +53,11 @@ class Shape:
         forms: tuple[Form, ...] = ("outputs", "inputs", "accumulated") if self.permutations > 1 else ("one",)
         return (*forms, "several") if self.sources > 1 else forms
 
+    @property
+    def sortable(self) -> bool:
+        """Whether it can go through the representations of one symmetric group, neither trivial nor large."""
+        return len(set(self.sets)) == 1 and len(self.sets) in SORTABLE
+
 
 @dataclass(frozen=True, slots=True)
 class Choices:
@@ -57,8 +65,8 @@ class Choices:
 
     Attributes:
         forms: the form of each level, by its name: how many blocks of each index set propagate.
-        sorted_from: levels of 2 to 4 blocks of one index set are sorted where there are so many input and output
-            channels; "never"; or None, where the cost model decides.
+        sorted_from: levels of 2 to 4 blocks of one index set are sorted where there are so many channels, in
+            and out; "never"; or None, where the cost model decides.
         sums: the index sets, largest first; () where all are taken to be alike.
     """
 
@@ -95,7 +103,9 @@ class Choices:
             names = tuple(value.split(","))
             if sorted(names) != sorted(signature.index_sets):
                 example = ",".join(signature.index_sets)
-                raise OptionError("choices", text, f"every index set once, largest first, as in sums={example}")
+                raise OptionError(
+                    "choices", text, f"every index set once, largest first, as in sums={example}"
+                )
             return replace(self, sums=names)
         if value not in get_args(Form):
             raise OptionError("choices", text, f"{key} to be one of {', '.join(get_args(Form))}")
@@ -106,9 +116,9 @@ class Choices:
         words += [] if self.sorted_from is None else [f"sorted={self.sorted_from}"]
         return " ".join([*words, f"sums={','.join(self.sums)}"] if self.sums else words)
 
-    def of(self, level: str) -> Form:
-        """The form of a level; "one" where it has no choice."""
-        return dict(self.forms).get(level, "one")
+    def of(self, level: str, shape: Shape) -> Form:
+        """The form of a level; the first that it has where nothing was chosen."""
+        return dict(self.forms).get(level, shape.forms[0])
 
 
 def shapes(plan: Plan) -> dict[str, Shape]:
@@ -160,9 +170,9 @@ def arrange(plan: Plan, choices: Choices) -> Plan:
     if choices.sums:
         plan = chain_broadcasts(chain_contractions(plan, choices.sums), choices.sums)
     mixes = []
-    for name, mix in zip(shapes(plan), plan.mixes, strict=True):
+    for (name, shape), mix in zip(shapes(plan).items(), plan.mixes, strict=True):
         sources, permutations, targets = parts(mix)
-        wanted = choices.of(name)
+        wanted = choices.of(name, shape)
         if len(permutations) == 1 or (wanted == "inputs") == (len(mix.sources) > len(sources)):
             mixes.append(mix)
         elif wanted == "inputs":
@@ -222,7 +232,11 @@ class Workload:
 
     def __str__(self) -> str:
         values = {size for _, size in self.sizes}
-        n = ",".join(f"{name}={size}" for name, size in self.sizes) if len(values) > 1 else max(values, default=1)
+        n = (
+            ",".join(f"{name}={size}" for name, size in self.sizes)
+            if len(values) > 1
+            else max(values, default=1)
+        )
         width = (self.in_channels, self.out_channels)
         return f"{self.batch} {n} {width[0] if width[0] == width[1] else f'{width[0]},{width[1]}'}"
 

@@ -121,9 +121,7 @@ def _weights(sets: tuple[str, ...], largest_first: tuple[str, ...]) -> tuple[int
     return tuple((len(sets) + 1) ** place[name] if place else 0 for name in sets)
 
 
-def _chain(
-    wanted: set[AxisMap], ranks: tuple[int, ...], weights: tuple[int, ...]
-) -> dict[AxisMap, AxisMap]:
+def _chain(wanted: set[AxisMap], ranks: tuple[int, ...], weights: tuple[int, ...]) -> dict[AxisMap, AxisMap]:
     """For each wanted map, and each added on the way, its parent; larger tensors come first.
 
     A map that drops nothing is a view of the top. Any other is a sum over one block of a tensor
