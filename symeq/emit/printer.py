@@ -393,9 +393,8 @@ def _mix_lines(
 ) -> Iterator[Statement]:
     contractions, broadcasts = plan.contractions(), plan.broadcast_maps()
     for mix, level, form in zip(plan.mixes, levels, forms, strict=True):
-        product = f"z{level.name}"
-        sources, orders, targets = parts(mix)
-        permutations = f"PERMUTATIONS_{level.name}" if len(orders) > 1 else f"({_literal(orders[0])},)"
+        product, permutations = f"z{level.name}", f"PERMUTATIONS_{level.name}"
+        sources, _, targets = parts(mix)
         features = _tuple(_c(at) for at in sources)
         if len(features) > 60:
             unpacked = _wrapped((_c(at) for at in sources), " " * 12)
@@ -408,19 +407,18 @@ def _mix_lines(
         pure = not any(contractions[at].dropped for at in sources)
         names = [_b(at) for at in targets]
         result = names[0] if len(targets) == 1 else product
-        apart = form in ("accumulated", "several")
-        if apart:
-            rows = 1 if form == "several" else len(sources)
-            shape = f"{level.start}, {rows}, {len(targets)}, {permutations}"
+        accumulated = form == "accumulated"
+        if accumulated:
+            shape = f"{level.start}, {len(targets)}, {permutations}"
             mixed = f"_accumulated({plain}, terms, {shape}, {'narrow' if pure else 'wide'})"
         else:
             precision = "narrow).to(wide)" if pure else "wide)"
             mixed = f"_mix({features}, terms, {level.start}, {level.rows}, {level.columns}, {precision}"
-        into = result if apart and mix.level else product
+        into = result if accumulated else product
         lines = [Statement(f"{into} = {mixed}", f"propagating blocks: {level.words}")]
         if not mix.level:
             lines.append(Statement(f"{product} = self._add_bias({product})"))
-        if not apart and len(mix.targets) > len(targets):
+        if not accumulated and len(mix.targets) > len(targets):
             lines.append(Statement(f"{result} = _permuted_sum({product}, {permutations})"))
         elif into != result:
             lines.append(Statement(f"{result} = {product}", str(broadcasts[targets[0]])))

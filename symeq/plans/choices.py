@@ -1,21 +1,21 @@
 """Choices: ways to carry out a plan that all compute the same, and how they are written down.
 
-A level has a *form*, one of those that make a difference for it (``forms``):
+A level whose blocks can be permuted has a *form*, which says where they are:
 
-- ``one``: the tensors side by side, one product. Where there are permutations it is called by the side at
-  which they are: ``outputs`` (the pieces of the product in other orders, added) or ``inputs`` (the tensors
-  in all orders, side by side: less to add, more to put together);
-- ``accumulated``: a product for each permutation, added in place: no tensor holds all pieces;
-- ``several``: a product for each tensor, too: nothing is put side by side.
+- ``outputs``: one product; its pieces are put into other orders and added. The plainest;
+- ``inputs``: the tensors in all orders, side by side, and one product: nothing to add, more to put together;
+- ``accumulated``: a product for each order, added in place: no tensor holds all pieces.
 
 Besides, ``sorted`` says from how many channels on levels are computed at sorted index tuples, and ``sums``
-which index sets are larger, so that sums go through the smaller of two tensors. Where channels are mixed is
-no choice: a product before a sum over n, or after a copy along n, takes n times as many multiply-adds.
+which index sets are larger, so that sums go through the smaller of two tensors.
+
+Two things are no choice. Where channels are mixed: a product before a sum over n, or after a copy along n,
+takes n times as many multiply-adds. And a product for each tensor: it holds less than the tensors side by
+side, but its products are of few channels, and it was slower wherever it was measured.
 """
 
 from __future__ import annotations
 
-import itertools
 import re
 from dataclasses import dataclass, replace
 from math import prod
@@ -23,10 +23,11 @@ from typing import Literal, TypeAlias, get_args
 
 from symeq.errors import OptionError
 from symeq.plans.ir import Mix, Permutation, Plan, axis_sets
+from symeq.plans.lower import permuted_mix
 from symeq.plans.passes import chain_broadcasts, chain_contractions
 from symeq.signature import Signature
 
-Form: TypeAlias = Literal["one", "outputs", "inputs", "accumulated", "several"]
+Form: TypeAlias = Literal["outputs", "inputs", "accumulated"]
 
 NEVER: Literal["never"] = "never"
 
@@ -45,13 +46,8 @@ class Shape:
 
     @property
     def forms(self) -> tuple[Form, ...]:
-        """The forms that make a difference; a level with only one has no choice.
-
-        >>> Shape(1, 2, 1, ("n", "n")).forms
-        ('outputs', 'inputs', 'accumulated')
-        """
-        forms: tuple[Form, ...] = ("outputs", "inputs", "accumulated") if self.permutations > 1 else ("one",)
-        return (*forms, "several") if self.sources > 1 else forms
+        """The forms that it can have; where there is one order there is one form, one product."""
+        return get_args(Form) if self.permutations > 1 else ("outputs",)
 
     @property
     def sortable(self) -> bool:
@@ -89,7 +85,7 @@ class Choices:
         for word in text.split():
             key, equals, value = word.partition("=")
             if not equals or key in seen:
-                raise OptionError("choices", text, "each choice once, as in 2=accumulated 1=one")
+                raise OptionError("choices", text, "each choice once, as in 2=accumulated sorted=64")
             seen.add(key)
             found = found._with(key, value, text, signature)
         return found
@@ -153,16 +149,14 @@ def check(choices: Choices, plan: Plan) -> None:
     """Holds the choices against a plan.
 
     Raises:
-        OptionError: a level that there is not, or a form that it does not have.
+        OptionError: a level that there is not, or that has no choice.
     """
-    levels = shapes(plan)
-    for name, form in choices.forms:
-        if name not in levels:
-            raise OptionError("choices", str(choices), f"levels among {', '.join(levels)}")
-        if form not in levels[name].forms:
-            raise OptionError(
-                "choices", str(choices), f"{name} to be {' or '.join(levels[name].forms)} in {plan.signature}"
-            )
+    offered = [name for name, shape in shapes(plan).items() if len(shape.forms) > 1]
+    if any(name not in offered for name, _ in choices.forms):
+        levels = (
+            f"forms of level{'s' if len(offered) > 1 else ''} {', '.join(offered)}" if offered else "no form"
+        )
+        raise OptionError("choices", str(choices), f"{levels}, as no other of {plan.signature} has a choice")
 
 
 def arrange(plan: Plan, choices: Choices) -> Plan:
@@ -173,16 +167,9 @@ def arrange(plan: Plan, choices: Choices) -> Plan:
     for (name, shape), mix in zip(shapes(plan).items(), plan.mixes, strict=True):
         sources, permutations, targets = parts(mix)
         wanted = choices.of(name, shape)
-        if len(permutations) == 1 or (wanted == "inputs") == (len(mix.sources) > len(sources)):
-            mixes.append(mix)
-        elif wanted == "inputs":
-            identity = tuple(range(mix.level))
-            before = tuple(itertools.product(sources, permutations))
-            mixes.append(Mix(before, tuple((target, identity) for target in targets)))
-        else:
-            identity = tuple(range(mix.level))
-            after = tuple((target, p) for p, target in itertools.product(permutations, targets))
-            mixes.append(Mix(tuple((source, identity) for source in sources), after))
+        if len(permutations) > 1 and (wanted == "inputs") != (len(mix.sources) > len(sources)):
+            mix = permuted_mix(sources, permutations, targets, at_inputs=wanted == "inputs")
+        mixes.append(mix)
     return replace(plan, mixes=tuple(mixes))
 
 

@@ -65,9 +65,8 @@ def counts(form: Form, shape: Shape, volume: Any, c_in: Any, c_out: Any) -> Coun
     x, y = shape.sources * volume * c_in, shape.targets * volume * c_out
     orders = shape.permutations
     together = x if shape.sources > 1 else 0  # is read, and written
-    products = {"accumulated": orders, "several": shape.sources * orders}.get(form, 1)
     match form:
-        case "one" | "outputs":
+        case "outputs":
             moved = 2 * together + x + orders * y + 3 * (orders - 1) * y
             held = together + orders * y + (y if orders > 1 else 0)
         case "inputs":
@@ -76,11 +75,8 @@ def counts(form: Form, shape: Shape, volume: Any, c_in: Any, c_out: Any) -> Coun
         case "accumulated":
             moved = 2 * together + orders * (x + y) + 3 * (orders - 1) * y
             held = together + 2 * y
-        case "several":
-            moved = orders * x + products * y + 3 * (products - 1) * y
-            held = 2 * y
     multiplications = shape.sources * orders * shape.targets * volume * c_in * c_out
-    return Counts(products, multiplications, moved, held)
+    return Counts(orders if form == "accumulated" else 1, multiplications, moved, held)
 
 
 def decide(plan: Plan, given: Choices, workload: Workload | None = None) -> Choices:
@@ -116,11 +112,7 @@ def typical(signature: Signature) -> Workload:
 
 
 def _best(shape: Shape, offered: tuple[Form, ...], workload: Workload) -> Form:
-    """The form that takes the least time; the first of equals, and never "several", which only measuring finds.
-
-    It holds least, but its products are of few channels: the constants do not tell how slow these are.
-    """
-    offered = tuple(form for form in offered if form != "several")
+    """The form that takes the least time; the first of equals."""
     return min(offered, key=lambda form: _counted(form, shape, workload).seconds(workload.batch))
 
 
