@@ -120,7 +120,7 @@ def level_mix(sources: Sequence[int], permutations: Sequence[Permutation], targe
 def permuted_mix(
     sources: Sequence[int], permutations: Sequence[Permutation], targets: Sequence[int], *, at_inputs: bool
 ) -> Mix:
-    """The product of a level with the permutations at one side; weights and slots are the same with either."""
+    """The product of a level with the permutations at one side; either has the same slots."""
     identity = tuple(range(len(permutations[0])))
     if at_inputs:
         return Mix(
