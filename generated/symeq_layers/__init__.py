@@ -6,8 +6,8 @@ with letters tell the index set of each axis, as in `EquivariantUItoU` for ``u i
 
 Change the generator, not this file; to emit it again:
     symeq generate --library --out DIR
-template: sha256 7e8fd1d3e4ebf20df80e8a793307d14cc84882eb529201890c3c8c6320810722
-content:  sha256 e306bfd7296ef40f3aa6eec36004113e4875cf76089335ba638cfc283ceaba22 (with zeros here)
+template: sha256 955037320f4d877400cab3d5c6a7944234cc611422e752a29f96c5b5a39ad07f
+content:  sha256 6945a6246376d49ca26051b4f9efeb050cb35a0ac9864b5a273d19b4606d73a1 (with zeros here)
 """
 
 from .invariant_1 import Invariant1

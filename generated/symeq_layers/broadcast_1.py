@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate " -> n" --out DIR
 plan:     sha256 19891cc80d540d973a7d4cbfebcbd18f5dc4a56c36746b4f7f6f8ffafdba19b4
-template: sha256 7e8fd1d3e4ebf20df80e8a793307d14cc84882eb529201890c3c8c6320810722
-content:  sha256 30c200f7a77e8ea5f8112c83dd1c7027feb9016171b0af1ecfcd53d34c257468 (with zeros here)
+template: sha256 955037320f4d877400cab3d5c6a7944234cc611422e752a29f96c5b5a39ad07f
+content:  sha256 930920f73adbcb8d6817bfd13862112b23b54f906e716be90429b965732cfe13 (with zeros here)
 """
 
 import torch
@@ -273,7 +273,7 @@ class Broadcast1(nn.Module):
         scale = self._scale(masks, sizes, wide)
         terms = self._terms(scale, wide)
 
-        # Mix: one product over the channels for each number of propagating blocks.
+        # Mix: products over the channels, level by level: for each number of propagating blocks.
         z0 = _mix((x,), terms, 0, 1, 1, narrow).to(wide)  # propagating blocks: 0 of n
         z0 = self._add_bias(z0)
         b1 = z0  # (0)

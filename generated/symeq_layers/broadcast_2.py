@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate " -> n n" --out DIR
 plan:     sha256 4574371dbae1c2d3e3c9795c680eb7de367b58e7655a3ae8b40aa879e7a3b605
-template: sha256 7e8fd1d3e4ebf20df80e8a793307d14cc84882eb529201890c3c8c6320810722
-content:  sha256 e2a5c172cf56fd3eb0bca1109a8f9370f9c805ba0a94ee9dba3d0aa5059af6ad (with zeros here)
+template: sha256 955037320f4d877400cab3d5c6a7944234cc611422e752a29f96c5b5a39ad07f
+content:  sha256 c2de4b6ef2052ab5e77c343cb9df9211cfae19b19b4ef18f23dadd11f86f4ad3 (with zeros here)
 """
 
 import torch
@@ -286,7 +286,7 @@ class Broadcast2(nn.Module):
         scale = self._scale(masks, sizes, wide)
         terms = self._terms(scale, wide)
 
-        # Mix: one product over the channels for each number of propagating blocks.
+        # Mix: products over the channels, level by level: for each number of propagating blocks.
         z0 = _mix((x,), terms, 0, 1, 2, narrow).to(wide)  # propagating blocks: 0 of n
         z0 = self._add_bias(z0)
         b1, b2 = z0.chunk(2, -1)  # (0 1), (0) (1)

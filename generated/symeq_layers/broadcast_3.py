@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate " -> n n n" --out DIR
 plan:     sha256 6f0b75f7dd168e96249e38c5fdeecc85e4fd7cbb62d5c3b09a41bb28f598a3da
-template: sha256 7e8fd1d3e4ebf20df80e8a793307d14cc84882eb529201890c3c8c6320810722
-content:  sha256 0f526c7bb3bce38d5b6d9c6deb90e091e246710d24ccc1c9a04dd9281c108739 (with zeros here)
+template: sha256 955037320f4d877400cab3d5c6a7944234cc611422e752a29f96c5b5a39ad07f
+content:  sha256 4f472a2aa3a07311ff10e30b8d20ebcae993e5ec4e72ddbb13a28146b343f2eb (with zeros here)
 """
 
 import torch
@@ -289,7 +289,7 @@ class Broadcast3(nn.Module):
         scale = self._scale(masks, sizes, wide)
         terms = self._terms(scale, wide)
 
-        # Mix: one product over the channels for each number of propagating blocks.
+        # Mix: products over the channels, level by level: for each number of propagating blocks.
         z0 = _mix((x,), terms, 0, 1, 5, narrow).to(wide)  # propagating blocks: 0 of n
         z0 = self._add_bias(z0)
         b1, b2, b3, b4, b5 = z0.chunk(5, -1)  # (0 1 2), (0 1) (2), (0 2) (1), (0) (1 2), (0) (1) (2)

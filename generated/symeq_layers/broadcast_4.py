@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate " -> n n n n" --out DIR
 plan:     sha256 7ac46e1f1f65adfa43b3e9daae7a7360774afaef1dc9ba4c7a6428c39d349419
-template: sha256 7e8fd1d3e4ebf20df80e8a793307d14cc84882eb529201890c3c8c6320810722
-content:  sha256 6a8ff5549315f6cb3a4321639b4ab361a10123186aef998c4c74edb1fd4a946d (with zeros here)
+template: sha256 955037320f4d877400cab3d5c6a7944234cc611422e752a29f96c5b5a39ad07f
+content:  sha256 585a8cbda5ea84e94ac8a6e3c7a2de5be5f8cb03813850f2114db41539abf301 (with zeros here)
 """
 
 import torch
@@ -301,7 +301,7 @@ class Broadcast4(nn.Module):
         scale = self._scale(masks, sizes, wide)
         terms = self._terms(scale, wide)
 
-        # Mix: one product over the channels for each number of propagating blocks.
+        # Mix: products over the channels, level by level: for each number of propagating blocks.
         z0 = _mix((x,), terms, 0, 1, 15, narrow).to(wide)  # propagating blocks: 0 of n
         z0 = self._add_bias(z0)
         (

@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate " -> n n n n n" --out DIR
 plan:     sha256 d3b1239c2c9e1772771949ed598c146b498ea4bbb67463cd401a2a8e16ba178f
-template: sha256 7e8fd1d3e4ebf20df80e8a793307d14cc84882eb529201890c3c8c6320810722
-content:  sha256 9e487ae7e0386edeed17045e43a06b0e2511f14391758888abc950897ef229fd (with zeros here)
+template: sha256 955037320f4d877400cab3d5c6a7944234cc611422e752a29f96c5b5a39ad07f
+content:  sha256 68aed4e9d38f5e76706e7353e586c49c59180593726664350de4d493a7021224 (with zeros here)
 """
 
 import torch
@@ -347,7 +347,7 @@ class Broadcast5(nn.Module):
         scale = self._scale(masks, sizes, wide)
         terms = self._terms(scale, wide)
 
-        # Mix: one product over the channels for each number of propagating blocks.
+        # Mix: products over the channels, level by level: for each number of propagating blocks.
         z0 = _mix((x,), terms, 0, 1, 52, narrow).to(wide)  # propagating blocks: 0 of n
         z0 = self._add_bias(z0)
         (

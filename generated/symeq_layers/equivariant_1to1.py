@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "n -> n" --out DIR
 plan:     sha256 23c31b78737317ec559318ac94a879dd12bfaca11de29d302e9e3f8460c32b7b
-template: sha256 7e8fd1d3e4ebf20df80e8a793307d14cc84882eb529201890c3c8c6320810722
-content:  sha256 441a367b4675f041721b91d48f405cd17b0384ffbf657f6614b5602508c1bb23 (with zeros here)
+template: sha256 955037320f4d877400cab3d5c6a7944234cc611422e752a29f96c5b5a39ad07f
+content:  sha256 a8e39bc289915061d74dac069ecf1d8b060ef3a22efbd5288e99ceb9b887f425 (with zeros here)
 """
 
 import torch
@@ -288,7 +288,7 @@ class Equivariant1to1(nn.Module):
         # Contract: diagonals of blocks, sums over blocks that hold inputs only.
         c1 = _sum(x, (-2,), scale["n"])  # (0)
 
-        # Mix: one product over the channels for each number of propagating blocks.
+        # Mix: products over the channels, level by level: for each number of propagating blocks.
         z1 = _mix((x,), terms, 0, 1, 1, narrow).to(wide)  # propagating blocks: 1 of n
         y = z1  # [0]
         z0 = _mix((c1,), terms, 1, 1, 1, wide)  # propagating blocks: 0 of n

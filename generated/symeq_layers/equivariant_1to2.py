@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "n -> n n" --out DIR
 plan:     sha256 886ad5badb7a12e6ab868bd51bcc69fe8278372d6638318c0e1117c8bf388496
-template: sha256 7e8fd1d3e4ebf20df80e8a793307d14cc84882eb529201890c3c8c6320810722
-content:  sha256 0d643df4423e8b94f0e2334c9de7f8839e5f85cdc1924af986d6eaa2cd46a3a2 (with zeros here)
+template: sha256 955037320f4d877400cab3d5c6a7944234cc611422e752a29f96c5b5a39ad07f
+content:  sha256 0bad4e3b976f154ba417e89c2e21f7a5867a965d954c08cc325addcacc734bc8 (with zeros here)
 """
 
 import torch
@@ -304,7 +304,7 @@ class Equivariant1to2(nn.Module):
         # Contract: diagonals of blocks, sums over blocks that hold inputs only.
         c1 = _sum(x, (-2,), scale["n"])  # (0)
 
-        # Mix: one product over the channels for each number of propagating blocks.
+        # Mix: products over the channels, level by level: for each number of propagating blocks.
         z1 = _mix((x,), terms, 0, 1, 3, narrow).to(wide)  # propagating blocks: 1 of n
         b1, b2, b3 = z1.chunk(3, -1)  # [0 1], [0] (1), (0) [1]
         z0 = _mix((c1,), terms, 3, 1, 2, wide)  # propagating blocks: 0 of n

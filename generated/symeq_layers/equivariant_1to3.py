@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "n -> n n n" --out DIR
 plan:     sha256 8f72146d10fdcafc1f63953092856f85690f1a28e0f19bee30f16f20b0706680
-template: sha256 7e8fd1d3e4ebf20df80e8a793307d14cc84882eb529201890c3c8c6320810722
-content:  sha256 9ee930c953775d5958ceb98eab3cdd4cb606b9be91f34789d1a7c06550fecda9 (with zeros here)
+template: sha256 955037320f4d877400cab3d5c6a7944234cc611422e752a29f96c5b5a39ad07f
+content:  sha256 1d48b5d37ee74f7c7747d003aa98af163e1ab003917f877cf6f3e536274ad47e (with zeros here)
 """
 
 import torch
@@ -314,7 +314,7 @@ class Equivariant1to3(nn.Module):
         # Contract: diagonals of blocks, sums over blocks that hold inputs only.
         c1 = _sum(x, (-2,), scale["n"])  # (0)
 
-        # Mix: one product over the channels for each number of propagating blocks.
+        # Mix: products over the channels, level by level: for each number of propagating blocks.
         z1 = _mix((x,), terms, 0, 1, 10, narrow).to(wide)  # propagating blocks: 1 of n
         (
             b3, b4, b5, b6, b7, b8, b9, b10, b11, b12,

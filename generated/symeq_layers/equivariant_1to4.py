@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "n -> n n n n" --out DIR
 plan:     sha256 257350834f6557b84b428c2231116b2a14d59d103844bd12b313b77fe5739e90
-template: sha256 7e8fd1d3e4ebf20df80e8a793307d14cc84882eb529201890c3c8c6320810722
-content:  sha256 1e9f3e20e61a6d364cbd91cebf81ac897b52f320a7e2bbf38c57b02e10cada13 (with zeros here)
+template: sha256 955037320f4d877400cab3d5c6a7944234cc611422e752a29f96c5b5a39ad07f
+content:  sha256 8c6ffc517e058c6ba5b276f657762780c8121eea4a8218b3a95d0c681abc612c (with zeros here)
 """
 
 import torch
@@ -354,7 +354,7 @@ class Equivariant1to4(nn.Module):
         # Contract: diagonals of blocks, sums over blocks that hold inputs only.
         c1 = _sum(x, (-2,), scale["n"])  # (0)
 
-        # Mix: one product over the channels for each number of propagating blocks.
+        # Mix: products over the channels, level by level: for each number of propagating blocks.
         z1 = _mix((x,), terms, 0, 1, 37, narrow).to(wide)  # propagating blocks: 1 of n
         (
             b8, b9, b10, b11, b12, b13, b14, b15, b16, b17, b18, b19, b20, b21, b22, b23, b24, b25,

@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "n n -> n" --out DIR
 plan:     sha256 deb8a5884c8561c5962ec370a91f016c332b3d49a0e7cee69f8d1a285b32675e
-template: sha256 7e8fd1d3e4ebf20df80e8a793307d14cc84882eb529201890c3c8c6320810722
-content:  sha256 970be390fb2143a2463d1670cfc0e9f88681c2e6106ff026520fa9afaccf0a62 (with zeros here)
+template: sha256 955037320f4d877400cab3d5c6a7944234cc611422e752a29f96c5b5a39ad07f
+content:  sha256 487c7c5a5ac52d406edb9b23d9dc2c31417ba4009d44cb5a06ab56ac8679641b (with zeros here)
 """
 
 import torch
@@ -305,7 +305,7 @@ class Equivariant2to1(nn.Module):
         c4 = _sum(c1, (-2,), scale["n"])  # (0 1)
         c5 = _sum(c2, (-2,), scale["n"])  # (0) (1)
 
-        # Mix: one product over the channels for each number of propagating blocks.
+        # Mix: products over the channels, level by level: for each number of propagating blocks.
         z1 = _mix((c1, c2, c3), terms, 0, 3, 1, wide)  # propagating blocks: 1 of n
         y = z1  # [0]
         z0 = _mix((c4, c5), terms, 3, 2, 1, wide)  # propagating blocks: 0 of n

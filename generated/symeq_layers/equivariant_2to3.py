@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "n n -> n n n" --out DIR
 plan:     sha256 db8601ebcb6df62744e833e71ab080c3e1465101c774f66ae46158f2593ac509
-template: sha256 7e8fd1d3e4ebf20df80e8a793307d14cc84882eb529201890c3c8c6320810722
-content:  sha256 ae5557dd76d62d3d92c96e914ab47e4a03a119569931d63d843134629291a563 (with zeros here)
+template: sha256 955037320f4d877400cab3d5c6a7944234cc611422e752a29f96c5b5a39ad07f
+content:  sha256 10c776c381cce00063499061a2fc4c88705df8c428b28c424b20dcde89ed9a33 (with zeros here)
 """
 
 import torch
@@ -459,12 +459,12 @@ class Equivariant2to3(nn.Module):
         c4 = _sum(c1, (-2,), scale["n"])  # (0 1)
         c5 = _sum(c2, (-2,), scale["n"])  # (0) (1)
 
-        # Mix: one product over the channels for each number of propagating blocks.
+        # Mix: products over the channels, level by level: for each number of propagating blocks.
         if self.symmetrised:
             tables = (self._orders_2, self._fourier_2, self._inverse_2)
             z2 = _convolved((x,), terms, 0, 1, 6, sizes["n"], tables, DIMENSIONS_2, wide)
         else:
-        # propagating blocks: 2 of n
+            # propagating blocks: 2 of n
             z2 = _mix(_permuted((x,), PERMUTATIONS_2), terms, 0, 2, 6, narrow).to(wide)
         # [0 1] [2], [0 2] [1], [0] [1 2], [0] [1] (2), [0] (1) [2], (0) [1] [2]
         b1, b2, b3, b4, b5, b6 = z2.chunk(6, -1)

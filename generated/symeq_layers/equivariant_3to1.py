@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "n n n -> n" --out DIR
 plan:     sha256 68ab790d093dd18cca202c95faaa945aa25cbd39fe5885559275f3f33cdfa45b
-template: sha256 7e8fd1d3e4ebf20df80e8a793307d14cc84882eb529201890c3c8c6320810722
-content:  sha256 900ada3b5c6f6304e12bb37ffcfac72377d700982fdc4655ad60fe534da19c80 (with zeros here)
+template: sha256 955037320f4d877400cab3d5c6a7944234cc611422e752a29f96c5b5a39ad07f
+content:  sha256 5edebe52caec15313994994221961a45f3beb4222b6c3092ba592cb4665baf45 (with zeros here)
 """
 
 import torch
@@ -327,7 +327,7 @@ class Equivariant3to1(nn.Module):
         c16 = _sum(c8, (-2,), scale["n"])  # (0) (1 2)
         c17 = _sum(c10, (-2,), scale["n"])  # (0) (1) (2)
 
-        # Mix: one product over the channels for each number of propagating blocks.
+        # Mix: products over the channels, level by level: for each number of propagating blocks.
         # propagating blocks: 1 of n
         z1 = _mix((c3, c4, c5, c6, c7, c8, c9, c10, c11, c12), terms, 0, 10, 1, wide)
         y = z1  # [0]

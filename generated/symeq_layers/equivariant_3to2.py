@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "n n n -> n n" --out DIR
 plan:     sha256 a0d5f37655bbb2e0165a454bd3f7f129e067a3912d7057ea8e6fcd0c6470c39f
-template: sha256 7e8fd1d3e4ebf20df80e8a793307d14cc84882eb529201890c3c8c6320810722
-content:  sha256 96e9dad92eb01f45a106cbbfd22a638ac1772d189b4fafe68e95b7fe07426290 (with zeros here)
+template: sha256 955037320f4d877400cab3d5c6a7944234cc611422e752a29f96c5b5a39ad07f
+content:  sha256 08d639f0bcd9bf53e1ec87237e6db4305d721737d63e70475865ad4e513b5022 (with zeros here)
 """
 
 import torch
@@ -476,7 +476,7 @@ class Equivariant3to2(nn.Module):
         c20 = _sum(c12, (-2,), scale["n"])  # (0) (1 2)
         c21 = _sum(c14, (-2,), scale["n"])  # (0) (1) (2)
 
-        # Mix: one product over the channels for each number of propagating blocks.
+        # Mix: products over the channels, level by level: for each number of propagating blocks.
         if self.symmetrised:
             tables = (self._orders_2, self._fourier_2, self._inverse_2)
             y = _convolved(

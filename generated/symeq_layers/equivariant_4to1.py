@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "n n n n -> n" --out DIR
 plan:     sha256 9cc87d0e0a9d1b6b400fd21340173251df39fb19b2a800395342845ec6962b9c
-template: sha256 7e8fd1d3e4ebf20df80e8a793307d14cc84882eb529201890c3c8c6320810722
-content:  sha256 e0e447283c03c525ab1a07886bbe1615d82077d272c93239b0a45832e6955cbe (with zeros here)
+template: sha256 955037320f4d877400cab3d5c6a7944234cc611422e752a29f96c5b5a39ad07f
+content:  sha256 836ff8718a8cffbb15ac7da4372509f282527cc7ba3e0e0b317e9480f961355e (with zeros here)
 """
 
 import torch
@@ -408,7 +408,7 @@ class Equivariant4to1(nn.Module):
         c58 = _sum(c38, (-2,), scale["n"])  # (0) (1) (2 3)
         c59 = _sum(c41, (-2,), scale["n"])  # (0) (1) (2) (3)
 
-        # Mix: one product over the channels for each number of propagating blocks.
+        # Mix: products over the channels, level by level: for each number of propagating blocks.
         z1 = (
             c8, c9, c10, c11, c12, c13, c14, c15, c16, c17, c18, c19, c20, c21, c22, c23, c24, c25,
             c26, c27, c28, c29, c30, c31, c32, c33, c34, c35, c36, c37, c38, c39, c40, c41, c42, c43,

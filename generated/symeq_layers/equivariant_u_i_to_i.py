@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "u i -> i" --out DIR
 plan:     sha256 9439db06a6b4bfb85ec2b56da1cb732eafdc1857d122291916cdaf5fc16e4fe4
-template: sha256 7e8fd1d3e4ebf20df80e8a793307d14cc84882eb529201890c3c8c6320810722
-content:  sha256 29b6f4ecec867e53cdc93ecd8d6e8aff6ec03bc8b92c9ca42894fa3f88dadbfb (with zeros here)
+template: sha256 955037320f4d877400cab3d5c6a7944234cc611422e752a29f96c5b5a39ad07f
+content:  sha256 dbbd224f7cb4cece30660367714d9024997cdea084b573948e94523648d13a6e (with zeros here)
 """
 
 import torch
@@ -287,7 +287,7 @@ class EquivariantUItoI(nn.Module):
         c1 = _sum(x, (-3,), scale["u"])  # (0) [1]
         c2 = _sum(c1, (-2,), scale["i"])  # (0) (1)
 
-        # Mix: one product over the channels for each number of propagating blocks.
+        # Mix: products over the channels, level by level: for each number of propagating blocks.
         z0_1 = _mix((c1,), terms, 0, 1, 1, wide)  # propagating blocks: 0 of u, 1 of i
         y = z0_1  # [0]
         z0_0 = _mix((c2,), terms, 1, 1, 1, wide)  # propagating blocks: 0 of u, 0 of i

@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "u i -> u" --out DIR
 plan:     sha256 d38b976e6283a61cdadf8b2263ca123fcf5a16cfc235495d467f1b946dd60be4
-template: sha256 7e8fd1d3e4ebf20df80e8a793307d14cc84882eb529201890c3c8c6320810722
-content:  sha256 ba920789705ff19737e01bcd1067b763fb477073db4797b95683785d4c0f20b3 (with zeros here)
+template: sha256 955037320f4d877400cab3d5c6a7944234cc611422e752a29f96c5b5a39ad07f
+content:  sha256 aec80300d1f60c0d45c344be16828e9b8f7ac865828ef001d4c947f86ea075b7 (with zeros here)
 """
 
 import torch
@@ -287,7 +287,7 @@ class EquivariantUItoU(nn.Module):
         c1 = _sum(x, (-2,), scale["i"])  # [0] (1)
         c2 = _sum(c1, (-2,), scale["u"])  # (0) (1)
 
-        # Mix: one product over the channels for each number of propagating blocks.
+        # Mix: products over the channels, level by level: for each number of propagating blocks.
         z1_0 = _mix((c1,), terms, 0, 1, 1, wide)  # propagating blocks: 1 of u, 0 of i
         y = z1_0  # [0]
         z0_0 = _mix((c2,), terms, 1, 1, 1, wide)  # propagating blocks: 0 of u, 0 of i

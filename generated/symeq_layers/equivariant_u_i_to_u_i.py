@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "u i -> u i" --out DIR
 plan:     sha256 83c899279aac0fca5ea2ac7dc61deb99eefea1cf718e601673cd50b0a431d213
-template: sha256 7e8fd1d3e4ebf20df80e8a793307d14cc84882eb529201890c3c8c6320810722
-content:  sha256 016430b51e70e47860b4d3bfd3942fc2ead2feb8bc56096e3d9072909d23489c (with zeros here)
+template: sha256 955037320f4d877400cab3d5c6a7944234cc611422e752a29f96c5b5a39ad07f
+content:  sha256 3a38aaa382e73c32b559f295f32f2f64245164a289fb2ddffd5527910b6c0d97 (with zeros here)
 """
 
 import torch
@@ -292,7 +292,7 @@ class EquivariantUItoUI(nn.Module):
         c2 = _sum(x, (-3,), scale["u"])  # (0) [1]
         c3 = _sum(c1, (-2,), scale["u"])  # (0) (1)
 
-        # Mix: one product over the channels for each number of propagating blocks.
+        # Mix: products over the channels, level by level: for each number of propagating blocks.
         z1_1 = _mix((x,), terms, 0, 1, 1, narrow).to(wide)  # propagating blocks: 1 of u, 1 of i
         y = z1_1  # [0] [1]
         z0_1 = _mix((c2,), terms, 1, 1, 1, wide)  # propagating blocks: 0 of u, 1 of i

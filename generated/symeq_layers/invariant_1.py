@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "n -> " --out DIR
 plan:     sha256 1e2208bf4b5b1cb9810e01c46bb01039319f996d12df7a18e8be317dcecb69bb
-template: sha256 7e8fd1d3e4ebf20df80e8a793307d14cc84882eb529201890c3c8c6320810722
-content:  sha256 65d9aff2e8a64e16121374a3464f685e009ebf1e464c241e06962745eb488d55 (with zeros here)
+template: sha256 955037320f4d877400cab3d5c6a7944234cc611422e752a29f96c5b5a39ad07f
+content:  sha256 34db113c438c8db961aaad319c6fe33580cab7a62e4f8718710ca2e0d0a9b754 (with zeros here)
 """
 
 import torch
@@ -285,7 +285,7 @@ class Invariant1(nn.Module):
         # Contract: diagonals of blocks, sums over blocks that hold inputs only.
         c1 = _sum(x, (-2,), scale["n"])  # (0)
 
-        # Mix: one product over the channels for each number of propagating blocks.
+        # Mix: products over the channels, level by level: for each number of propagating blocks.
         z0 = _mix((c1,), terms, 0, 1, 1, wide)  # propagating blocks: 0 of n
         z0 = self._add_bias(z0)
         y = z0

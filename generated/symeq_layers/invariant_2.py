@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "n n -> " --out DIR
 plan:     sha256 38eab1d4a97238fe3dab8b7f0faa500996e693b078185ec6a09aed8e0d3dea82
-template: sha256 7e8fd1d3e4ebf20df80e8a793307d14cc84882eb529201890c3c8c6320810722
-content:  sha256 0e362a6ffaeecc49b5facfbd9109c50f22fa49454fa758ef7367b3554489da4e (with zeros here)
+template: sha256 955037320f4d877400cab3d5c6a7944234cc611422e752a29f96c5b5a39ad07f
+content:  sha256 dd5dbc313522f2a99822a0571a2923d26ba3b21d6c05d1bb3e4fd09c2fd88a70 (with zeros here)
 """
 
 import torch
@@ -299,7 +299,7 @@ class Invariant2(nn.Module):
         c1 = _sum(_diagonal(x, (0, 0)), (-2,), scale["n"])  # (0 1)
         c2 = _sum(x, (-3, -2), scale["n"], scale["n"])  # (0) (1)
 
-        # Mix: one product over the channels for each number of propagating blocks.
+        # Mix: products over the channels, level by level: for each number of propagating blocks.
         z0 = _mix((c1, c2), terms, 0, 2, 1, wide)  # propagating blocks: 0 of n
         z0 = self._add_bias(z0)
         y = z0

@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "n n n -> " --out DIR
 plan:     sha256 aff6999be19a01359e56be7bb2c0422680258d90235081e1bf057d769d680557
-template: sha256 7e8fd1d3e4ebf20df80e8a793307d14cc84882eb529201890c3c8c6320810722
-content:  sha256 c6a066335e2474d60f5819b027252b19c5a798c8aa6900aba7183e41b8792918 (with zeros here)
+template: sha256 955037320f4d877400cab3d5c6a7944234cc611422e752a29f96c5b5a39ad07f
+content:  sha256 896b58fbe32e1b4e2b83c3f6c4eb609c507daa13545137795846e5e6c2c72c62 (with zeros here)
 """
 
 import torch
@@ -305,7 +305,7 @@ class Invariant3(nn.Module):
         c4 = _sum(_diagonal(x, (0, 1, 1)), (-3, -2), scale["n"], scale["n"])  # (0) (1 2)
         c5 = _sum(x, (-4, -3, -2), *[scale["n"]] * 3)  # (0) (1) (2)
 
-        # Mix: one product over the channels for each number of propagating blocks.
+        # Mix: products over the channels, level by level: for each number of propagating blocks.
         z0 = _mix((c1, c2, c3, c4, c5), terms, 0, 5, 1, wide)  # propagating blocks: 0 of n
         z0 = self._add_bias(z0)
         y = z0

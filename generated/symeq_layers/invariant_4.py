@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "n n n n -> " --out DIR
 plan:     sha256 47b372015ceda476e81101f03d87cec0126812f99f2aff00099c95200213023b
-template: sha256 7e8fd1d3e4ebf20df80e8a793307d14cc84882eb529201890c3c8c6320810722
-content:  sha256 47ba870ac5dd2e9b662a6021f75583f082ce226f20fd2ca32ddc9539805cfd73 (with zeros here)
+template: sha256 955037320f4d877400cab3d5c6a7944234cc611422e752a29f96c5b5a39ad07f
+content:  sha256 85963e07527bb5e976e2404e58637e89e73407a319010decd863ab922475d801 (with zeros here)
 """
 
 import torch
@@ -325,7 +325,7 @@ class Invariant4(nn.Module):
         c14 = _sum(_diagonal(x, (0, 1, 2, 2)), (-4, -3, -2), *[scale["n"]] * 3)  # (0) (1) (2 3)
         c15 = _sum(x, (-5, -4, -3, -2), *[scale["n"]] * 4)  # (0) (1) (2) (3)
 
-        # Mix: one product over the channels for each number of propagating blocks.
+        # Mix: products over the channels, level by level: for each number of propagating blocks.
         z0 = (
             c1, c2, c3, c4, c5, c6, c7, c8, c9, c10, c11, c12, c13, c14, c15,
         )

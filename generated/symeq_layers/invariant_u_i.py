@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "u i -> " --out DIR
 plan:     sha256 4db696f7502476c024df5b4f5df9b86fcfc27cc4971a3155fbb9067bc81bb96c
-template: sha256 7e8fd1d3e4ebf20df80e8a793307d14cc84882eb529201890c3c8c6320810722
-content:  sha256 be8ace90346c1b06ed0fc32f7f6084924c44b904c423696310b5ed708d95f15b (with zeros here)
+template: sha256 955037320f4d877400cab3d5c6a7944234cc611422e752a29f96c5b5a39ad07f
+content:  sha256 7087f4e55d3c2f12b822ddf780fd935e10b94ba2a5d3a37cea612afb8626ac59 (with zeros here)
 """
 
 import torch
@@ -285,7 +285,7 @@ class InvariantUI(nn.Module):
         # Contract: diagonals of blocks, sums over blocks that hold inputs only.
         c1 = _sum(x, (-3, -2), scale["u"], scale["i"])  # (0) (1)
 
-        # Mix: one product over the channels for each number of propagating blocks.
+        # Mix: products over the channels, level by level: for each number of propagating blocks.
         z0_0 = _mix((c1,), terms, 0, 1, 1, wide)  # propagating blocks: 0 of u, 0 of i
         z0_0 = self._add_bias(z0_0)
         y = z0_0

@@ -138,7 +138,7 @@ def show(
         document: dict[str, Any] = {"signature": str(signature), "kind": basis.kind, "operators": basis.count}
         document["shown"] = rows
         if report is not None:
-            document["plan"] = _report_fields(report) | {"forms": [row.fields() for row in forms]}
+            document |= {"plan": _report_fields(report), "forms": [row.fields() for row in forms]}
         return write_json(document)
     part = "" if shown == basis.count else f", the first {shown}"
     write(f'"{signature}": {counted(basis.count, "operator")} of the {kind} basis{part}\n')

@@ -24,6 +24,10 @@ SECONDS_PER_PRODUCT = 3e-5
 WORTH_MEASURING = 0.05
 """Levels with a smaller share of the time of all are taken as the model takes them."""
 
+FEW_PERMUTATIONS = 2
+"""Without sizes, products are accumulated for so many permutations at most. For more, as at the top of 3 -> 3,
+it was faster forward, by a tenth to a fifth, but slower, by a tenth, with compiled gradients of few channels."""
+
 TYPICAL_BATCH, TYPICAL_ENTRIES, TYPICAL_CHANNELS = 16, 4096, 64
 """Without other sizes, forms are chosen for so many samples, channels, and entries of x or y, the larger."""
 
@@ -82,7 +86,8 @@ def counts(form: Form, shape: Shape, volume: Any, c_in: Any, c_out: Any) -> Coun
 def decide(plan: Plan, given: Choices, workload: Workload | None = None) -> Choices:
     """The choices with every level named that has one: by the model where nothing was given.
 
-    Without a workload, typical sizes; the permutations then stay at the side where the plan has them.
+    Without a workload, for typical sizes, and only what is faster with gradients, too: the permutations stay
+    at the side where the plan has them, and only few products are accumulated.
     """
     wanted = dict(given.forms)
     forms = []
@@ -92,7 +97,9 @@ def decide(plan: Plan, given: Choices, workload: Workload | None = None) -> Choi
         offered = shape.forms
         if workload is None:
             at_inputs = len(mix.sources) > shape.sources
-            offered = tuple(form for form in offered if (form == "inputs") == at_inputs)
+            few = shape.permutations <= FEW_PERMUTATIONS
+            outputs: tuple[Form, ...] = ("outputs", "accumulated") if few else ("outputs",)
+            offered = ("inputs",) if at_inputs else outputs
         forms.append((name, wanted.get(name) or _best(shape, offered, workload or typical(plan.signature))))
     return Choices(
         tuple(forms), given.sorted_from, given.sums or (workload.order_of_sets if workload else ())
