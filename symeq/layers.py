@@ -36,7 +36,8 @@ def layer(
     """The layer's class, emitted and loaded in memory.
 
     Args:
-        choices, made_for: how it computes, and for which sizes (``EmitOptions``).
+        choices: how it computes, such as "2=inputs" (``EmitOptions``).
+        made_for: batch, n and channels for which the cost model chooses, such as "16 64 64".
 
     Returns:
         A subclass of ``torch.nn.Module``: ``Layer(in_channels, out_channels, bias=True,

@@ -6,8 +6,8 @@ with letters tell the index set of each axis, as in `EquivariantUItoU` for ``u i
 
 Change the generator, not this file; to emit it again:
     symeq generate --library --out DIR
-template: sha256 955037320f4d877400cab3d5c6a7944234cc611422e752a29f96c5b5a39ad07f
-content:  sha256 6945a6246376d49ca26051b4f9efeb050cb35a0ac9864b5a273d19b4606d73a1 (with zeros here)
+template: sha256 dc6162f6c09ab8b3e32b4f4ae8935f312e5d35f1ec056ad38fcfb6661f53da16
+content:  sha256 d26986274b7166e8ebfd3768dee1a2956710e273cc3737f378db8ee2b05d7329 (with zeros here)
 """
 
 from .invariant_1 import Invariant1

@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate " -> n" --out DIR
 plan:     sha256 19891cc80d540d973a7d4cbfebcbd18f5dc4a56c36746b4f7f6f8ffafdba19b4
-template: sha256 955037320f4d877400cab3d5c6a7944234cc611422e752a29f96c5b5a39ad07f
-content:  sha256 930920f73adbcb8d6817bfd13862112b23b54f906e716be90429b965732cfe13 (with zeros here)
+template: sha256 dc6162f6c09ab8b3e32b4f4ae8935f312e5d35f1ec056ad38fcfb6661f53da16
+content:  sha256 77958e913e3aa88d997ed96c23d9e52c8c37d11ee4be4e2b3cd274a25c68597b (with zeros here)
 """
 
 import torch

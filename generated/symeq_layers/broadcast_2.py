@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate " -> n n" --out DIR
 plan:     sha256 4574371dbae1c2d3e3c9795c680eb7de367b58e7655a3ae8b40aa879e7a3b605
-template: sha256 955037320f4d877400cab3d5c6a7944234cc611422e752a29f96c5b5a39ad07f
-content:  sha256 c2de4b6ef2052ab5e77c343cb9df9211cfae19b19b4ef18f23dadd11f86f4ad3 (with zeros here)
+template: sha256 dc6162f6c09ab8b3e32b4f4ae8935f312e5d35f1ec056ad38fcfb6661f53da16
+content:  sha256 39c9a3ad54faa75d5cc6e3ee52ae7cf57423a55daadac7f60915aa234308cd98 (with zeros here)
 """
 
 import torch

@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate " -> n n n" --out DIR
 plan:     sha256 6f0b75f7dd168e96249e38c5fdeecc85e4fd7cbb62d5c3b09a41bb28f598a3da
-template: sha256 955037320f4d877400cab3d5c6a7944234cc611422e752a29f96c5b5a39ad07f
-content:  sha256 4f472a2aa3a07311ff10e30b8d20ebcae993e5ec4e72ddbb13a28146b343f2eb (with zeros here)
+template: sha256 dc6162f6c09ab8b3e32b4f4ae8935f312e5d35f1ec056ad38fcfb6661f53da16
+content:  sha256 2c48fb7f6fbbb5b9d8dd5eead6d1de65a4d3db948a7afd7df5211377092a0588 (with zeros here)
 """
 
 import torch

@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate " -> n n n n" --out DIR
 plan:     sha256 7ac46e1f1f65adfa43b3e9daae7a7360774afaef1dc9ba4c7a6428c39d349419
-template: sha256 955037320f4d877400cab3d5c6a7944234cc611422e752a29f96c5b5a39ad07f
-content:  sha256 585a8cbda5ea84e94ac8a6e3c7a2de5be5f8cb03813850f2114db41539abf301 (with zeros here)
+template: sha256 dc6162f6c09ab8b3e32b4f4ae8935f312e5d35f1ec056ad38fcfb6661f53da16
+content:  sha256 884c4c53cde780b7128a0be89daf2f6ac7318807da1cd83f3377b68ba4a46179 (with zeros here)
 """
 
 import torch

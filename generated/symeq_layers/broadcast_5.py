@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate " -> n n n n n" --out DIR
 plan:     sha256 d3b1239c2c9e1772771949ed598c146b498ea4bbb67463cd401a2a8e16ba178f
-template: sha256 955037320f4d877400cab3d5c6a7944234cc611422e752a29f96c5b5a39ad07f
-content:  sha256 68aed4e9d38f5e76706e7353e586c49c59180593726664350de4d493a7021224 (with zeros here)
+template: sha256 dc6162f6c09ab8b3e32b4f4ae8935f312e5d35f1ec056ad38fcfb6661f53da16
+content:  sha256 98e3c3c394cc7b8f9e1555bfd2f01e80d78318836fd13a4e1d8a6870a339bc05 (with zeros here)
 """
 
 import torch

@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "n -> n" --out DIR
 plan:     sha256 23c31b78737317ec559318ac94a879dd12bfaca11de29d302e9e3f8460c32b7b
-template: sha256 955037320f4d877400cab3d5c6a7944234cc611422e752a29f96c5b5a39ad07f
-content:  sha256 a8e39bc289915061d74dac069ecf1d8b060ef3a22efbd5288e99ceb9b887f425 (with zeros here)
+template: sha256 dc6162f6c09ab8b3e32b4f4ae8935f312e5d35f1ec056ad38fcfb6661f53da16
+content:  sha256 b86856c5224ae40cf820cc0a651008e5febe6affff3cf5e6675824892b1c232a (with zeros here)
 """
 
 import torch

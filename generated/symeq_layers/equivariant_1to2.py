@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "n -> n n" --out DIR
 plan:     sha256 886ad5badb7a12e6ab868bd51bcc69fe8278372d6638318c0e1117c8bf388496
-template: sha256 955037320f4d877400cab3d5c6a7944234cc611422e752a29f96c5b5a39ad07f
-content:  sha256 0bad4e3b976f154ba417e89c2e21f7a5867a965d954c08cc325addcacc734bc8 (with zeros here)
+template: sha256 dc6162f6c09ab8b3e32b4f4ae8935f312e5d35f1ec056ad38fcfb6661f53da16
+content:  sha256 231a54714971be4474635cdacd7fb4aff56d3826a7daff20d38721fc30f5f285 (with zeros here)
 """
 
 import torch

@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "n -> n n n" --out DIR
 plan:     sha256 8f72146d10fdcafc1f63953092856f85690f1a28e0f19bee30f16f20b0706680
-template: sha256 955037320f4d877400cab3d5c6a7944234cc611422e752a29f96c5b5a39ad07f
-content:  sha256 1d48b5d37ee74f7c7747d003aa98af163e1ab003917f877cf6f3e536274ad47e (with zeros here)
+template: sha256 dc6162f6c09ab8b3e32b4f4ae8935f312e5d35f1ec056ad38fcfb6661f53da16
+content:  sha256 d02089f2033cb33556f7ac07c7e10175ef98875d93dbe0f2bcbd82fa730c80e0 (with zeros here)
 """
 
 import torch

@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "n -> n n n n" --out DIR
 plan:     sha256 257350834f6557b84b428c2231116b2a14d59d103844bd12b313b77fe5739e90
-template: sha256 955037320f4d877400cab3d5c6a7944234cc611422e752a29f96c5b5a39ad07f
-content:  sha256 8c6ffc517e058c6ba5b276f657762780c8121eea4a8218b3a95d0c681abc612c (with zeros here)
+template: sha256 dc6162f6c09ab8b3e32b4f4ae8935f312e5d35f1ec056ad38fcfb6661f53da16
+content:  sha256 dadf7c80c2b9a323a45069c1bdd5f8fbc3688c79a3ebca6a314ccf7ac85866b7 (with zeros here)
 """
 
 import torch

@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "n n -> n" --out DIR
 plan:     sha256 deb8a5884c8561c5962ec370a91f016c332b3d49a0e7cee69f8d1a285b32675e
-template: sha256 955037320f4d877400cab3d5c6a7944234cc611422e752a29f96c5b5a39ad07f
-content:  sha256 487c7c5a5ac52d406edb9b23d9dc2c31417ba4009d44cb5a06ab56ac8679641b (with zeros here)
+template: sha256 dc6162f6c09ab8b3e32b4f4ae8935f312e5d35f1ec056ad38fcfb6661f53da16
+content:  sha256 40bd096d5e44ab73d1c4d57c8f1068a920b1f8fa059fb6b6de77f3ec198b2c3a (with zeros here)
 """
 
 import torch

@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "n n -> n n" --out DIR
 plan:     sha256 163c81408d139a5d1be743bac274b56002d965e6ffe632c378f62d504b9626cf
-template: sha256 955037320f4d877400cab3d5c6a7944234cc611422e752a29f96c5b5a39ad07f
-content:  sha256 d1fe248f56263f211e275a1e2f02439fa077a88fc205f387e7f10cb43bb8ff09 (with zeros here)
+template: sha256 dc6162f6c09ab8b3e32b4f4ae8935f312e5d35f1ec056ad38fcfb6661f53da16
+content:  sha256 aa8a85e4ebe3148058c8c4aa821445f4f39d77cc05abdb6d31af376ea94bc90a (with zeros here)
 """
 
 import torch
@@ -186,7 +186,7 @@ def _accumulated(
     for factor, weight in terms:
         weight = weight[start : start + rows * orders * columns].unflatten(0, (rows, orders, columns))
         parts.append((factor, weight.transpose(0, 1).flatten(0, 2)))
-    total = _mix((stacked,), parts, 0, rows, columns, dtype).to(_wide(dtype))  # the order of the axes themselves
+    total = _mix((stacked,), parts, 0, rows, columns, dtype).to(_wide(dtype))  # the first changes no order
     for at, permutation in enumerate(permutations[1:], 1):
         z = _mix((stacked,), parts, at * rows * columns, rows, columns, dtype)
         total += _transposed(z, permutation)

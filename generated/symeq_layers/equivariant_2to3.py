@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "n n -> n n n" --out DIR
 plan:     sha256 db8601ebcb6df62744e833e71ab080c3e1465101c774f66ae46158f2593ac509
-template: sha256 955037320f4d877400cab3d5c6a7944234cc611422e752a29f96c5b5a39ad07f
-content:  sha256 10c776c381cce00063499061a2fc4c88705df8c428b28c424b20dcde89ed9a33 (with zeros here)
+template: sha256 dc6162f6c09ab8b3e32b4f4ae8935f312e5d35f1ec056ad38fcfb6661f53da16
+content:  sha256 57417c83b554112d91a84dd58eb5c1dce8ed031b31a343b5d2ec8d30cb13373a (with zeros here)
 """
 
 import torch

@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "n n n -> n" --out DIR
 plan:     sha256 68ab790d093dd18cca202c95faaa945aa25cbd39fe5885559275f3f33cdfa45b
-template: sha256 955037320f4d877400cab3d5c6a7944234cc611422e752a29f96c5b5a39ad07f
-content:  sha256 5edebe52caec15313994994221961a45f3beb4222b6c3092ba592cb4665baf45 (with zeros here)
+template: sha256 dc6162f6c09ab8b3e32b4f4ae8935f312e5d35f1ec056ad38fcfb6661f53da16
+content:  sha256 07916a08f8f9ece2862ab2356af9c859a56638a2058235b3f427ad7589dfc41a (with zeros here)
 """
 
 import torch

@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "n n n -> n n" --out DIR
 plan:     sha256 a0d5f37655bbb2e0165a454bd3f7f129e067a3912d7057ea8e6fcd0c6470c39f
-template: sha256 955037320f4d877400cab3d5c6a7944234cc611422e752a29f96c5b5a39ad07f
-content:  sha256 08d639f0bcd9bf53e1ec87237e6db4305d721737d63e70475865ad4e513b5022 (with zeros here)
+template: sha256 dc6162f6c09ab8b3e32b4f4ae8935f312e5d35f1ec056ad38fcfb6661f53da16
+content:  sha256 5b8bcddbeda0be3baeb46b440c19487fb5cf76e5875451da645b8e05668af5a7 (with zeros here)
 """
 
 import torch

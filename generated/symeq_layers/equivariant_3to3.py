@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "n n n -> n n n" --out DIR
 plan:     sha256 91a7b174066130685c76c3536a0abed687c803b1699baa2e3cc7d604c55f4a89
-template: sha256 955037320f4d877400cab3d5c6a7944234cc611422e752a29f96c5b5a39ad07f
-content:  sha256 fde304f1e4161b4f1a8b86f36a0e43f4ef795a6ed2e9994884c4f86266ac6a9b (with zeros here)
+template: sha256 dc6162f6c09ab8b3e32b4f4ae8935f312e5d35f1ec056ad38fcfb6661f53da16
+content:  sha256 e3299d3ccc859b5d4d60f82318d993b8ec328e24c1dfd769019d78e78d31e44d (with zeros here)
 """
 
 import torch
@@ -386,7 +386,7 @@ def _accumulated(
     for factor, weight in terms:
         weight = weight[start : start + rows * orders * columns].unflatten(0, (rows, orders, columns))
         parts.append((factor, weight.transpose(0, 1).flatten(0, 2)))
-    total = _mix((stacked,), parts, 0, rows, columns, dtype).to(_wide(dtype))  # the order of the axes themselves
+    total = _mix((stacked,), parts, 0, rows, columns, dtype).to(_wide(dtype))  # the first changes no order
     for at, permutation in enumerate(permutations[1:], 1):
         z = _mix((stacked,), parts, at * rows * columns, rows, columns, dtype)
         total += _transposed(z, permutation)

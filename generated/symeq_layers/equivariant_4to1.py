@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "n n n n -> n" --out DIR
 plan:     sha256 9cc87d0e0a9d1b6b400fd21340173251df39fb19b2a800395342845ec6962b9c
-template: sha256 955037320f4d877400cab3d5c6a7944234cc611422e752a29f96c5b5a39ad07f
-content:  sha256 836ff8718a8cffbb15ac7da4372509f282527cc7ba3e0e0b317e9480f961355e (with zeros here)
+template: sha256 dc6162f6c09ab8b3e32b4f4ae8935f312e5d35f1ec056ad38fcfb6661f53da16
+content:  sha256 4dcfa495ad327d6aa7074004caba40fa3ab6c378c767223c7cbddd52ea9e53c4 (with zeros here)
 """
 
 import torch

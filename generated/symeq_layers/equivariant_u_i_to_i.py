@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "u i -> i" --out DIR
 plan:     sha256 9439db06a6b4bfb85ec2b56da1cb732eafdc1857d122291916cdaf5fc16e4fe4
-template: sha256 955037320f4d877400cab3d5c6a7944234cc611422e752a29f96c5b5a39ad07f
-content:  sha256 dbbd224f7cb4cece30660367714d9024997cdea084b573948e94523648d13a6e (with zeros here)
+template: sha256 dc6162f6c09ab8b3e32b4f4ae8935f312e5d35f1ec056ad38fcfb6661f53da16
+content:  sha256 dac9fd001e894edc323d7d4bd952049337d08a7236db44a2a826f55b0d3cec8c (with zeros here)
 """
 
 import torch

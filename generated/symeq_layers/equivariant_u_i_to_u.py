@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "u i -> u" --out DIR
 plan:     sha256 d38b976e6283a61cdadf8b2263ca123fcf5a16cfc235495d467f1b946dd60be4
-template: sha256 955037320f4d877400cab3d5c6a7944234cc611422e752a29f96c5b5a39ad07f
-content:  sha256 aec80300d1f60c0d45c344be16828e9b8f7ac865828ef001d4c947f86ea075b7 (with zeros here)
+template: sha256 dc6162f6c09ab8b3e32b4f4ae8935f312e5d35f1ec056ad38fcfb6661f53da16
+content:  sha256 a93bd3cbdaa5cad38b10c0b00fca4537786c601aaeeac30a9421c32d0478ad2e (with zeros here)
 """
 
 import torch

@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "u i -> u i" --out DIR
 plan:     sha256 83c899279aac0fca5ea2ac7dc61deb99eefea1cf718e601673cd50b0a431d213
-template: sha256 955037320f4d877400cab3d5c6a7944234cc611422e752a29f96c5b5a39ad07f
-content:  sha256 3a38aaa382e73c32b559f295f32f2f64245164a289fb2ddffd5527910b6c0d97 (with zeros here)
+template: sha256 dc6162f6c09ab8b3e32b4f4ae8935f312e5d35f1ec056ad38fcfb6661f53da16
+content:  sha256 c07cb16938cebe60c2d45e8dba8e52562d442e4a24e4752dfdc158b2492a11f0 (with zeros here)
 """
 
 import torch

@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "n -> " --out DIR
 plan:     sha256 1e2208bf4b5b1cb9810e01c46bb01039319f996d12df7a18e8be317dcecb69bb
-template: sha256 955037320f4d877400cab3d5c6a7944234cc611422e752a29f96c5b5a39ad07f
-content:  sha256 34db113c438c8db961aaad319c6fe33580cab7a62e4f8718710ca2e0d0a9b754 (with zeros here)
+template: sha256 dc6162f6c09ab8b3e32b4f4ae8935f312e5d35f1ec056ad38fcfb6661f53da16
+content:  sha256 aafd7b63331799c76ab3e8dfebe4fba1fe261f152705376ee776ddb736b02de8 (with zeros here)
 """
 
 import torch

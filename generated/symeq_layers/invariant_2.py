@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "n n -> " --out DIR
 plan:     sha256 38eab1d4a97238fe3dab8b7f0faa500996e693b078185ec6a09aed8e0d3dea82
-template: sha256 955037320f4d877400cab3d5c6a7944234cc611422e752a29f96c5b5a39ad07f
-content:  sha256 dd5dbc313522f2a99822a0571a2923d26ba3b21d6c05d1bb3e4fd09c2fd88a70 (with zeros here)
+template: sha256 dc6162f6c09ab8b3e32b4f4ae8935f312e5d35f1ec056ad38fcfb6661f53da16
+content:  sha256 320d944aa08f11eedfa00a434efe52c300a69e852e1ff0ef29163fb264fffaf1 (with zeros here)
 """
 
 import torch

@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "n n n -> " --out DIR
 plan:     sha256 aff6999be19a01359e56be7bb2c0422680258d90235081e1bf057d769d680557
-template: sha256 955037320f4d877400cab3d5c6a7944234cc611422e752a29f96c5b5a39ad07f
-content:  sha256 896b58fbe32e1b4e2b83c3f6c4eb609c507daa13545137795846e5e6c2c72c62 (with zeros here)
+template: sha256 dc6162f6c09ab8b3e32b4f4ae8935f312e5d35f1ec056ad38fcfb6661f53da16
+content:  sha256 535e307023bde34580622a2a4afbc29c669808a5728617ebc50de1d14b1a69fe (with zeros here)
 """
 
 import torch

@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "n n n n -> " --out DIR
 plan:     sha256 47b372015ceda476e81101f03d87cec0126812f99f2aff00099c95200213023b
-template: sha256 955037320f4d877400cab3d5c6a7944234cc611422e752a29f96c5b5a39ad07f
-content:  sha256 85963e07527bb5e976e2404e58637e89e73407a319010decd863ab922475d801 (with zeros here)
+template: sha256 dc6162f6c09ab8b3e32b4f4ae8935f312e5d35f1ec056ad38fcfb6661f53da16
+content:  sha256 d24dc0cf3a52d33cc0f113527df267b3a8b099c919d530a27845c8e4a139da8c (with zeros here)
 """
 
 import torch

@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "n n n n n -> " --out DIR
 plan:     sha256 c70e42d2be000f7df31af90c3391f8e8f2643d4393fd4605c21e2a15c68afc16
-template: sha256 955037320f4d877400cab3d5c6a7944234cc611422e752a29f96c5b5a39ad07f
-content:  sha256 8cd712bac374d04cbc8d02aed9af60be5a96782d0a344e4aa41d63624db78048 (with zeros here)
+template: sha256 dc6162f6c09ab8b3e32b4f4ae8935f312e5d35f1ec056ad38fcfb6661f53da16
+content:  sha256 8c83f36f2ea656f5cc9d474c7625fbaadf1e6cb06f7e23296bcfa4f0b4fb7dd2 (with zeros here)
 """
 
 import torch

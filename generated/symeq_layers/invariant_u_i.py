@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "u i -> " --out DIR
 plan:     sha256 4db696f7502476c024df5b4f5df9b86fcfc27cc4971a3155fbb9067bc81bb96c
-template: sha256 955037320f4d877400cab3d5c6a7944234cc611422e752a29f96c5b5a39ad07f
-content:  sha256 7087f4e55d3c2f12b822ddf780fd935e10b94ba2a5d3a37cea612afb8626ac59 (with zeros here)
+template: sha256 dc6162f6c09ab8b3e32b4f4ae8935f312e5d35f1ec056ad38fcfb6661f53da16
+content:  sha256 f843d2de22021f77cea1711e0699f838e128f66017a3c71c49b69230f942f21c (with zeros here)
 """
 
 import torch

@@ -25,8 +25,9 @@ WORTH_MEASURING = 0.05
 """Levels with a smaller share of the time of all are taken as the model takes them."""
 
 FEW_PERMUTATIONS = 2
-"""Without sizes, products are accumulated for so many permutations at most. For more, as at the top of 3 -> 3,
-it was faster forward, by a tenth to a fifth, but slower, by a tenth, with compiled gradients of few channels."""
+"""Without sizes, products are accumulated for so many permutations at most. For more, as at the top of
+3 -> 3, it was faster forward, by a tenth to a fifth, but slower, by a tenth, with compiled gradients of few
+channels."""
 
 TYPICAL_BATCH, TYPICAL_ENTRIES, TYPICAL_CHANNELS = 16, 4096, 64
 """Without other sizes, forms are chosen for so many samples, channels, and entries of x or y, the larger."""
