@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from symeq.auditing.report import AuditReport
     from symeq.proof.certificate import Certificate
     from symeq.proof.prover import Progress as ProofProgress
+    from symeq.tuning import Tuning
     from symeq.verification.checks import Progress
     from symeq.verification.load import Target
     from symeq.verification.report import VerificationReport
@@ -43,6 +44,7 @@ __all__ = [
     "layer",
     "plan",
     "prove",
+    "tune",
     "verify",
 ]
 
@@ -55,6 +57,19 @@ def prove(spec: Spec, *, progress: ProofProgress | None = None, code: bool = Fal
     from symeq.proof import prover
 
     return prover.prove(spec, progress, code)
+
+
+def tune(
+    spec: Spec, made_for: str = "", *, repeats: int = 15, progress: ProofProgress | None = None
+) -> Tuning:
+    """The fastest of the best few ways to compute a layer, measured on this machine.
+
+    ``symeq.generate(spec, out, choices=found.choices, made_for=found.made_for)`` writes it. See
+    ``symeq.tuning.tune``, which this calls; it loads torch.
+    """
+    from symeq import tuning
+
+    return tuning.tune(spec, made_for, repeats=repeats, progress=progress)
 
 
 def verify(

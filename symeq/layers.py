@@ -25,8 +25,19 @@ if TYPE_CHECKING:
 __path__: list[str] = []  # a package, so that the import system looks for modules inside
 
 
-def layer(spec: Spec, class_name: str | None = None, layout: Layout = "channels-last") -> type[nn.Module]:
+def layer(
+    spec: Spec,
+    class_name: str | None = None,
+    layout: Layout = "channels-last",
+    *,
+    choices: str = "",
+    made_for: str = "",
+) -> type[nn.Module]:
     """The layer's class, emitted and loaded in memory.
+
+    Args:
+        choices: how it computes, such as "2=inputs" (``EmitOptions``).
+        made_for: batch, n and channels for which the cost model chooses, such as "16 64 64".
 
     Returns:
         A subclass of ``torch.nn.Module``: ``Layer(in_channels, out_channels, bias=True,
@@ -36,20 +47,23 @@ def layer(spec: Spec, class_name: str | None = None, layout: Layout = "channels-
     Raises:
         SignatureError, OptionError, TooLargeError: ``spec`` or an option cannot be used.
     """
-    signature, options = Signature.of(spec), EmitOptions(layout, class_name)
+    signature, options = Signature.of(spec), EmitOptions(layout, class_name, choices, made_for)
     module = importlib.import_module(f"{__name__}.{_encode(signature, options)}")
     found: type[nn.Module] = getattr(module, names.class_name(signature, options))
     return found
 
 
 def _encode(signature: Signature, options: EmitOptions) -> str:
-    words = "|".join((str(signature), options.layout, options.class_name or ""))
-    return f"layer_{words.encode().hex()}"
+    words = [str(signature), options.layout, options.class_name or ""]
+    if options.choices or options.made_for:  # without them names stay what they were: pickles hold them
+        words += [options.choices, options.made_for]
+    return f"layer_{'|'.join(words).encode().hex()}"
 
 
 def _decode(name: str) -> tuple[Signature, EmitOptions]:
-    signature, layout, class_name = bytes.fromhex(name.removeprefix("layer_")).decode().split("|")
-    return Signature.parse(signature), EmitOptions(layout, class_name or None)  # type: ignore[arg-type]  # checked there
+    words = bytes.fromhex(name.removeprefix("layer_")).decode().split("|")
+    signature, layout, class_name, *how = words
+    return Signature.parse(signature), EmitOptions(layout, class_name or None, *how)  # type: ignore[arg-type]  # checked there
 
 
 class _Emitter(MetaPathFinder, Loader):

@@ -64,8 +64,16 @@ def generate(
     class_name: str | None = None,
     layout: Layout = "channels-last",
     force: bool = False,
+    *,
+    choices: str = "",
+    made_for: str = "",
 ) -> Path:
     """Writes the layer's standalone module into the folder ``out`` and returns the file's path.
+
+    Args:
+        choices: how it computes, such as "2=inputs" (``symeq.plans.choices``); what is not named is chosen by
+            the cost model. ``symeq.tune`` finds the fastest.
+        made_for: batch, n and channels for which the model chooses, such as "16 64 64".
 
     Raises:
         SignatureError, OptionError, TooLargeError: ``spec`` or an option cannot be used.
@@ -73,7 +81,7 @@ def generate(
     """
     from symeq.emit.library import write
 
-    return write(emit(spec, EmitOptions(layout, class_name)), Path(out), force)
+    return write(emit(spec, EmitOptions(layout, class_name, choices, made_for)), Path(out), force)
 
 
 def generate_library(out: str | Path, force: bool = False) -> list[Path]:

@@ -193,7 +193,12 @@ Spec: TypeAlias = "str | tuple[int, int] | Signature"
 
 @dataclass(frozen=True, slots=True)
 class EmitOptions:
-    """How a layer is written: its axis layout and, if not the default, its class name.
+    """How a layer is written: its axis layout and, if not the default, its class name and how it computes.
+
+    Attributes:
+        choices: how levels and sums are computed, such as "2=inputs" (``symeq.plans.choices``); what is not
+            named is chosen by the cost model.
+        made_for: batch, n and channels that this is meant for, such as "16 64 64".
 
     Raises:
         OptionError: a layout that does not exist, or a class name that Python cannot use.
@@ -201,10 +206,15 @@ class EmitOptions:
 
     layout: Layout = "channels-last"
     class_name: str | None = None
+    choices: str = ""
+    made_for: str = ""
 
     def __post_init__(self) -> None:
         if self.layout not in get_args(Layout):
             raise OptionError("layout", self.layout, '"channels-last" or "channels-first"')
+        for option in ("choices", "made_for"):
+            if not isinstance(text := getattr(self, option), str):
+                raise OptionError(option, text, "a string")
         name = self.class_name
         if name is None:
             return

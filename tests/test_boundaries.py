@@ -33,11 +33,12 @@ STAGES = (
 MAY_IMPORT: dict[str, tuple[str, ...]] = {
     **{room: STAGES[:floor] for floor, room in enumerate(STAGES)},
     "proof": (*STAGES[: STAGES.index("pipeline") + 1], "verification"),
-    "__init__": (*STAGES, "proof"),
+    "tuning": STAGES[: STAGES.index("interpretation")],
+    "__init__": (*STAGES, "proof", "tuning"),
     "bench": STAGES,
     "mutation": STAGES[: STAGES.index("verification")],  # whoever judges the mutants is handed over
     "ladder": (*STAGES[: STAGES.index("auditing")], "proof"),
-    "cli": (*STAGES, "proof", "bench", "mutation", "ladder"),
+    "cli": (*STAGES, "proof", "tuning", "bench", "mutation", "ladder"),
     "__main__": ("cli",),
 }
 
@@ -61,6 +62,7 @@ LIBRARIES: dict[str, dict[str, When]] = {
         "layers": "deferred",  # for its types; emitted modules import torch, writing them does not
         **dict.fromkeys(RUNNING, "anywhere"),
         "ladder": "deferred",  # what is refused is refused at once
+        "tuning": "anywhere",
         "__init__": "deferred",
     },
     "joblib": {"mutation": "deferred", "ladder": "deferred"},

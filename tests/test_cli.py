@@ -167,6 +167,27 @@ BAD: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "the library and a name": (("generate", "--library", *OUT, "--class-name", "A"), ("--library",)),
     "the library, verified": (("generate", "--library", *OUT, "--verify"), ("--library",)),
     "a check that should write": (("generate", *A_SPEC, *OUT, "--check", "--force"), ("--check", "--force")),
+    "measuring what was said": (
+        ("generate", *A_SPEC, *OUT, "--tune", "--choices", "2=inputs"),
+        ("--tune", "--choices"),
+    ),
+    "a check that should measure": (("generate", *A_SPEC, *OUT, "--tune", "--check"), ("--tune", "--check")),
+    "the library, measured": (("generate", "--library", *OUT, "--tune"), ("--library",)),
+    "the library for sizes": (("generate", "--library", *OUT, "--for", "16 64 64"), ("--library",)),
+    "a form that there is not": (
+        ("generate", *A_SPEC, *OUT, "--choices", "2=sideways"),
+        ("2=sideways", "outputs, inputs, accumulated"),
+    ),
+    "a level that there is not": (
+        ("generate", *A_SPEC, *OUT, "--choices", "5=inputs"),
+        ("5=inputs", "level 2"),
+    ),
+    "no choices": (("generate", *A_SPEC, *OUT, "--choices", " "), ("--choices is empty",)),
+    "sizes that are none": (
+        ("generate", *A_SPEC, *OUT, "--for", "16 64"),
+        ("'16 64'", "batch, n and channels", "16 64 64"),
+    ),
+    "sizes that are none, measured": (("generate", *A_SPEC, *OUT, "--for", "a b c", "--tune"), ("'a b c'",)),
     "a check that should verify": (
         ("generate", *A_SPEC, *OUT, "--check", "--verify"),
         ("--check", "--verify"),
@@ -375,6 +396,16 @@ def test_show_the_plan(call: Call) -> None:
     assert document["plan"]["reads"] == str(report.reads)
 
 
+def test_show_the_forms(call: Call) -> None:
+    """``--plan`` lists what a level may be computed by, with polynomials, and what the model takes."""
+    document = json.loads(call("show", "2", "2", "--plan", "--json").out)
+    assert [row["form"] for row in document["forms"]] == ["outputs", "inputs", "accumulated"]
+    assert sum(row["taken"] for row in document["forms"]) == 1
+    assert document["forms"][0]["held"] == "3*c_out*n**2"
+    text = call("show", "2", "2", "--plan").out
+    assert all(row["moved"] in text for row in document["forms"])
+
+
 # ------------------------------------------------------------------ generate
 
 FILE = "equivariant_2to2.py"
@@ -499,6 +530,26 @@ def test_an_unwritable_folder(call: Call, tmp_path: Path) -> None:
         finally:
             folder.chmod(0o700)
         assert files_in(folder) == {}
+
+
+# ------------------------------------------------------------------ generate --tune
+
+
+def test_generate_measures_and_says_so(call: Call, tmp_path: Path) -> None:
+    """Medians of each choice; the command in the header writes the same file without measuring."""
+    found = call("generate", *A_SPEC, *OUT, "--tune", "--for", "2 3 2")
+    assert found.code == 0 and "with backward" in found.out and "2=inputs" in found.out
+    (path,) = (file for file in tmp_path.rglob("*.py"))
+    text = path.read_text()
+    (line,) = (line for line in text.splitlines() if "symeq generate" in line)
+    words = shlex.split(line.replace("--out DIR", "--out other"))[1:]
+    assert "--choices" in words and words[-2:] == ["--for", "2 3 2"]
+    assert call(*words).code == 0
+    assert (tmp_path / "other" / path.name).read_text() == text
+    assert call(*words, "--check").code == 0
+    document = json.loads(call("generate", *A_SPEC, *OUT, "--tune", "--for", "2 3 2", "--json").out)
+    assert document["choices"] == document["tuning"]["choices"]
+    assert {"choices", "forward", "training"} == set(document["tuning"]["measured"][0])
 
 
 # ------------------------------------------------------------------ generate --check

@@ -6,8 +6,8 @@ with letters tell the index set of each axis, as in `EquivariantUItoU` for ``u i
 
 Change the generator, not this file; to emit it again:
     symeq generate --library --out DIR
-template: sha256 6c87630dd03380631cc0c3ae512017b3d86656df9ee6024f92a4df00f708e73b
-content:  sha256 b83539ec95f278cd1407548e9a9dbf5cc7e51456d69a9d0862c4f19b616628c5 (with zeros here)
+template: sha256 2c3e5d78fc6e84ddfa38e4e12207ee789908dbe97598671fc9efc86dbf53daa8
+content:  sha256 faf7cb764b60c938291589595d6a27964baafd42067aa76baea1bdee4b74a5c6 (with zeros here)
 """
 
 from .invariant_1 import Invariant1

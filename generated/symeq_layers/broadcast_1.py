@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate " -> n" --out DIR
 plan:     sha256 19891cc80d540d973a7d4cbfebcbd18f5dc4a56c36746b4f7f6f8ffafdba19b4
-template: sha256 6c87630dd03380631cc0c3ae512017b3d86656df9ee6024f92a4df00f708e73b
-content:  sha256 2fca5a9a36434544f847300775b83a5379362c2f78e684e10b0e317177b4a0c7 (with zeros here)
+template: sha256 2c3e5d78fc6e84ddfa38e4e12207ee789908dbe97598671fc9efc86dbf53daa8
+content:  sha256 05c184da50c9392e12b6dadba73b6fa5c091e38fb2217beaa220bc44b1e49dba (with zeros here)
 """
 
 import torch
@@ -273,7 +273,7 @@ class Broadcast1(nn.Module):
         scale = self._scale(masks, sizes, wide)
         terms = self._terms(scale, wide)
 
-        # Mix: one product over the channels for each number of propagating blocks.
+        # Mix: products over the channels, level by level: for each number of propagating blocks.
         z0 = _mix((x,), terms, 0, 1, 1, narrow).to(wide)  # propagating blocks: 0 of n
         z0 = self._add_bias(z0)
         b1 = z0  # (0)

@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate " -> n n" --out DIR
 plan:     sha256 4574371dbae1c2d3e3c9795c680eb7de367b58e7655a3ae8b40aa879e7a3b605
-template: sha256 6c87630dd03380631cc0c3ae512017b3d86656df9ee6024f92a4df00f708e73b
-content:  sha256 0e9da785fa1effd9af9279046b4dbaa2374e802e5aad1e5f0ce9ee91c9dc031d (with zeros here)
+template: sha256 2c3e5d78fc6e84ddfa38e4e12207ee789908dbe97598671fc9efc86dbf53daa8
+content:  sha256 2673ff3ebce6046fad1e783ac960a2f35a295e64a3925dbc2d2f51af6a92ffc9 (with zeros here)
 """
 
 import torch
@@ -286,7 +286,7 @@ class Broadcast2(nn.Module):
         scale = self._scale(masks, sizes, wide)
         terms = self._terms(scale, wide)
 
-        # Mix: one product over the channels for each number of propagating blocks.
+        # Mix: products over the channels, level by level: for each number of propagating blocks.
         z0 = _mix((x,), terms, 0, 1, 2, narrow).to(wide)  # propagating blocks: 0 of n
         z0 = self._add_bias(z0)
         b1, b2 = z0.chunk(2, -1)  # (0 1), (0) (1)

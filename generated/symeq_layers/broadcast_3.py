@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate " -> n n n" --out DIR
 plan:     sha256 6f0b75f7dd168e96249e38c5fdeecc85e4fd7cbb62d5c3b09a41bb28f598a3da
-template: sha256 6c87630dd03380631cc0c3ae512017b3d86656df9ee6024f92a4df00f708e73b
-content:  sha256 b28e175158b6038cf0f736245528bd012ef3c705dd37f4c4fffc900cf98d565a (with zeros here)
+template: sha256 2c3e5d78fc6e84ddfa38e4e12207ee789908dbe97598671fc9efc86dbf53daa8
+content:  sha256 526ef50650fa9b8a16de0d71201ee84373b80130dcc209078b4ecff79f878ca0 (with zeros here)
 """
 
 import torch
@@ -289,7 +289,7 @@ class Broadcast3(nn.Module):
         scale = self._scale(masks, sizes, wide)
         terms = self._terms(scale, wide)
 
-        # Mix: one product over the channels for each number of propagating blocks.
+        # Mix: products over the channels, level by level: for each number of propagating blocks.
         z0 = _mix((x,), terms, 0, 1, 5, narrow).to(wide)  # propagating blocks: 0 of n
         z0 = self._add_bias(z0)
         b1, b2, b3, b4, b5 = z0.chunk(5, -1)  # (0 1 2), (0 1) (2), (0 2) (1), (0) (1 2), (0) (1) (2)

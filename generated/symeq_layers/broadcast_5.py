@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate " -> n n n n n" --out DIR
 plan:     sha256 d3b1239c2c9e1772771949ed598c146b498ea4bbb67463cd401a2a8e16ba178f
-template: sha256 6c87630dd03380631cc0c3ae512017b3d86656df9ee6024f92a4df00f708e73b
-content:  sha256 83a2398a7d3b73fded7626018de35dfb7ee044c8253993081dd6e7f003180ad3 (with zeros here)
+template: sha256 2c3e5d78fc6e84ddfa38e4e12207ee789908dbe97598671fc9efc86dbf53daa8
+content:  sha256 1b433f3d23a293ff770b452a32bfbb0cc5422b5e3afef8a36b66c6bf035309d6 (with zeros here)
 """
 
 import torch
@@ -347,7 +347,7 @@ class Broadcast5(nn.Module):
         scale = self._scale(masks, sizes, wide)
         terms = self._terms(scale, wide)
 
-        # Mix: one product over the channels for each number of propagating blocks.
+        # Mix: products over the channels, level by level: for each number of propagating blocks.
         z0 = _mix((x,), terms, 0, 1, 52, narrow).to(wide)  # propagating blocks: 0 of n
         z0 = self._add_bias(z0)
         (

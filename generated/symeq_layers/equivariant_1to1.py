@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "n -> n" --out DIR
 plan:     sha256 23c31b78737317ec559318ac94a879dd12bfaca11de29d302e9e3f8460c32b7b
-template: sha256 6c87630dd03380631cc0c3ae512017b3d86656df9ee6024f92a4df00f708e73b
-content:  sha256 248efd41f3f9508f4b89937ba3b5bfa9d19886c1f67bc717dcb4b20b715ce395 (with zeros here)
+template: sha256 2c3e5d78fc6e84ddfa38e4e12207ee789908dbe97598671fc9efc86dbf53daa8
+content:  sha256 7ba2dd0450c1fc7f6a2a33d96db9816108ac10d57dc3f6880e0e880ec879afc2 (with zeros here)
 """
 
 import torch
@@ -288,7 +288,7 @@ class Equivariant1to1(nn.Module):
         # Contract: diagonals of blocks, sums over blocks that hold inputs only.
         c1 = _sum(x, (-2,), scale["n"])  # (0)
 
-        # Mix: one product over the channels for each number of propagating blocks.
+        # Mix: products over the channels, level by level: for each number of propagating blocks.
         z1 = _mix((x,), terms, 0, 1, 1, narrow).to(wide)  # propagating blocks: 1 of n
         y = z1  # [0]
         z0 = _mix((c1,), terms, 1, 1, 1, wide)  # propagating blocks: 0 of n

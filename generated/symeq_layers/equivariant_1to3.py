@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "n -> n n n" --out DIR
 plan:     sha256 8f72146d10fdcafc1f63953092856f85690f1a28e0f19bee30f16f20b0706680
-template: sha256 6c87630dd03380631cc0c3ae512017b3d86656df9ee6024f92a4df00f708e73b
-content:  sha256 71c19cffcce0ca3b311f0922dbf8446a14cd347b4978518d415ea7ba9cda1960 (with zeros here)
+template: sha256 2c3e5d78fc6e84ddfa38e4e12207ee789908dbe97598671fc9efc86dbf53daa8
+content:  sha256 1194c5155bdc88c498b1cf38cef37394360a696095b6eb70e3f3b8f6ad8851e2 (with zeros here)
 """
 
 import torch
@@ -314,7 +314,7 @@ class Equivariant1to3(nn.Module):
         # Contract: diagonals of blocks, sums over blocks that hold inputs only.
         c1 = _sum(x, (-2,), scale["n"])  # (0)
 
-        # Mix: one product over the channels for each number of propagating blocks.
+        # Mix: products over the channels, level by level: for each number of propagating blocks.
         z1 = _mix((x,), terms, 0, 1, 10, narrow).to(wide)  # propagating blocks: 1 of n
         (
             b3, b4, b5, b6, b7, b8, b9, b10, b11, b12,

@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "n n -> n" --out DIR
 plan:     sha256 deb8a5884c8561c5962ec370a91f016c332b3d49a0e7cee69f8d1a285b32675e
-template: sha256 6c87630dd03380631cc0c3ae512017b3d86656df9ee6024f92a4df00f708e73b
-content:  sha256 8c6f160794dd130072e12947d5a8e786adaaabf2f2a7ccb7796b65919c630987 (with zeros here)
+template: sha256 2c3e5d78fc6e84ddfa38e4e12207ee789908dbe97598671fc9efc86dbf53daa8
+content:  sha256 af6604246fcdd922e5e48b84b28a687560faefed13a6e3c16b14a0f1485a0a0c (with zeros here)
 """
 
 import torch
@@ -305,7 +305,7 @@ class Equivariant2to1(nn.Module):
         c4 = _sum(c1, (-2,), scale["n"])  # (0 1)
         c5 = _sum(c2, (-2,), scale["n"])  # (0) (1)
 
-        # Mix: one product over the channels for each number of propagating blocks.
+        # Mix: products over the channels, level by level: for each number of propagating blocks.
         z1 = _mix((c1, c2, c3), terms, 0, 3, 1, wide)  # propagating blocks: 1 of n
         y = z1  # [0]
         z0 = _mix((c4, c5), terms, 3, 2, 1, wide)  # propagating blocks: 0 of n

@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "n n -> n n" --out DIR
 plan:     sha256 163c81408d139a5d1be743bac274b56002d965e6ffe632c378f62d504b9626cf
-template: sha256 6c87630dd03380631cc0c3ae512017b3d86656df9ee6024f92a4df00f708e73b
-content:  sha256 72d3393d7419224a4c7b03acc79d7bf7bf18031a2144cc4eb8ea0acb494580a0 (with zeros here)
+template: sha256 2c3e5d78fc6e84ddfa38e4e12207ee789908dbe97598671fc9efc86dbf53daa8
+content:  sha256 d30f3c58bdb99856335263979b042befb76f8952e589f86b28247d8d2ed5f87c (with zeros here)
 """
 
 import torch
@@ -133,15 +133,6 @@ def _aligned(scale: Tensor | float, x: Tensor) -> Tensor | float:
     return scale
 
 
-def _permuted_sum(z: Tensor, permutations: tuple[tuple[int, ...], ...]) -> Tensor:
-    """The sum of the pieces of z along the channels, the index axes of each in another order."""
-    pieces = z.chunk(len(permutations), -1)
-    total = pieces[0] + _transposed(pieces[1], permutations[1])
-    for piece, permutation in zip(pieces[2:], permutations[2:]):
-        total += _transposed(piece, permutation)
-    return total
-
-
 def _transposed(x: Tensor, permutation: tuple[int, ...]) -> Tensor:
     """The view of x with index axis q taken from index axis permutation[q]; the channels stay last."""
     c = len(permutation)
@@ -165,6 +156,28 @@ def _mix(
         if factor is not None:
             z = z * _aligned(factor, z)
         total = z if total is None else total + z
+    return total
+
+
+def _accumulated(
+    features: tuple[Tensor, ...],
+    terms: list[tuple[Tensor | None, Tensor]],
+    start: int,
+    columns: int,
+    permutations: tuple[tuple[int, ...], ...],
+    dtype: torch.dtype,
+) -> Tensor:
+    """One level: a product for each permutation, added in place, so that no tensor holds all of them."""
+    rows, orders = len(features), len(permutations)
+    stacked = torch.cat([x.to(dtype) for x in features], -1) if rows > 1 else features[0].to(dtype)
+    parts = []  # the weights of each permutation together
+    for factor, weight in terms:
+        weight = weight[start : start + rows * orders * columns].unflatten(0, (rows, orders, columns))
+        parts.append((factor, weight.transpose(0, 1).flatten(0, 2)))
+    total = _mix((stacked,), parts, 0, rows, columns, dtype).to(_wide(dtype))  # the first changes no order
+    for at, permutation in enumerate(permutations[1:], 1):
+        z = _mix((stacked,), parts, at * rows * columns, rows, columns, dtype)
+        total += _transposed(z, permutation)
     return total
 
 
@@ -466,13 +479,12 @@ class Equivariant2to2(nn.Module):
         c4 = _sum(c1, (-2,), scale["n"])  # (0 1)
         c5 = _sum(c2, (-2,), scale["n"])  # (0) (1)
 
-        # Mix: one product over the channels for each number of propagating blocks.
+        # Mix: products over the channels, level by level: for each number of propagating blocks.
         if self.symmetrised:
             tables = (self._orders_2,)
             y = _convolved((x,), terms, 0, 1, 1, sizes["n"], tables, (1, 1), wide)
         else:
-            z2 = _mix((x,), terms, 0, 1, 2, narrow).to(wide)  # propagating blocks: 2 of n
-            y = _permuted_sum(z2, PERMUTATIONS_2)
+            y = _accumulated((x,), terms, 0, 1, PERMUTATIONS_2, narrow)  # propagating blocks: 2 of n
         z1 = _mix((c1, c2, c3), terms, 2, 3, 3, wide)  # propagating blocks: 1 of n
         b1, b2, b3 = z1.chunk(3, -1)  # [0 1], [0] (1), (0) [1]
         z0 = _mix((c4, c5), terms, 11, 2, 2, wide)  # propagating blocks: 0 of n

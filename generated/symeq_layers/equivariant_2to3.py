@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "n n -> n n n" --out DIR
 plan:     sha256 db8601ebcb6df62744e833e71ab080c3e1465101c774f66ae46158f2593ac509
-template: sha256 6c87630dd03380631cc0c3ae512017b3d86656df9ee6024f92a4df00f708e73b
-content:  sha256 3dfd2bddeae6ae32b13288bed8a425f10b6f500dd9a78ca44748bac205c22873 (with zeros here)
+template: sha256 2c3e5d78fc6e84ddfa38e4e12207ee789908dbe97598671fc9efc86dbf53daa8
+content:  sha256 995b96c1d8811779aea51f0226689730c2cc905d9baa6d16714448fce7b1a619 (with zeros here)
 """
 
 import torch
@@ -501,12 +501,12 @@ class Equivariant2to3(nn.Module):
         c4 = _sum(c1, (-2,), scale["n"])  # (0 1)
         c5 = _sum(c2, (-2,), scale["n"])  # (0) (1)
 
-        # Mix: one product over the channels for each number of propagating blocks.
+        # Mix: products over the channels, level by level: for each number of propagating blocks.
         if self.symmetrised:
             tables = (self._orders_2,)
             z2 = _convolved((x,), terms, 0, 1, 6, sizes["n"], tables, (1, 1), wide)
         else:
-        # propagating blocks: 2 of n
+            # propagating blocks: 2 of n
             z2 = _mix(_permuted((x,), PERMUTATIONS_2), terms, 0, 2, 6, narrow).to(wide)
         # [0 1] [2], [0 2] [1], [0] [1 2], [0] [1] (2), [0] (1) [2], (0) [1] [2]
         b1, b2, b3, b4, b5, b6 = z2.chunk(6, -1)

@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "n n n -> n" --out DIR
 plan:     sha256 68ab790d093dd18cca202c95faaa945aa25cbd39fe5885559275f3f33cdfa45b
-template: sha256 6c87630dd03380631cc0c3ae512017b3d86656df9ee6024f92a4df00f708e73b
-content:  sha256 49395119957fd641f24f5e67d6d4bcba859b5245da8722ea434eebd37e6b0cb3 (with zeros here)
+template: sha256 2c3e5d78fc6e84ddfa38e4e12207ee789908dbe97598671fc9efc86dbf53daa8
+content:  sha256 689a39a917da927ca5a81464fec30581dc838db4f390a3e4667c6e89a6750e2e (with zeros here)
 """
 
 import torch
@@ -327,7 +327,7 @@ class Equivariant3to1(nn.Module):
         c16 = _sum(c8, (-2,), scale["n"])  # (0) (1 2)
         c17 = _sum(c10, (-2,), scale["n"])  # (0) (1) (2)
 
-        # Mix: one product over the channels for each number of propagating blocks.
+        # Mix: products over the channels, level by level: for each number of propagating blocks.
         # propagating blocks: 1 of n
         z1 = _mix((c3, c4, c5, c6, c7, c8, c9, c10, c11, c12), terms, 0, 10, 1, wide)
         y = z1  # [0]

@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "n n n -> n n" --out DIR
 plan:     sha256 a0d5f37655bbb2e0165a454bd3f7f129e067a3912d7057ea8e6fcd0c6470c39f
-template: sha256 6c87630dd03380631cc0c3ae512017b3d86656df9ee6024f92a4df00f708e73b
-content:  sha256 89bafc0162b09cdcf4cff2038d39859680825caefdddbe8732ec4586e0cffbd1 (with zeros here)
+template: sha256 2c3e5d78fc6e84ddfa38e4e12207ee789908dbe97598671fc9efc86dbf53daa8
+content:  sha256 f13c9b56425593f6a76ec790f642e43ed83ee0dd201255b11c574af79ddb4f2f (with zeros here)
 """
 
 import torch
@@ -518,7 +518,7 @@ class Equivariant3to2(nn.Module):
         c20 = _sum(c12, (-2,), scale["n"])  # (0) (1 2)
         c21 = _sum(c14, (-2,), scale["n"])  # (0) (1) (2)
 
-        # Mix: one product over the channels for each number of propagating blocks.
+        # Mix: products over the channels, level by level: for each number of propagating blocks.
         if self.symmetrised:
             tables = (self._orders_2,)
             y = _convolved((c1, c2, c3, c4, c5, c6), terms, 0, 6, 1, sizes["n"], tables, (1, 1), wide)

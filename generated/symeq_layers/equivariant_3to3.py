@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "n n n -> n n n" --out DIR
 plan:     sha256 91a7b174066130685c76c3536a0abed687c803b1699baa2e3cc7d604c55f4a89
-template: sha256 6c87630dd03380631cc0c3ae512017b3d86656df9ee6024f92a4df00f708e73b
-content:  sha256 f521bee6756a614f7098ce5badc14839ece45b455eb50318e0b2b9c92518a924 (with zeros here)
+template: sha256 2c3e5d78fc6e84ddfa38e4e12207ee789908dbe97598671fc9efc86dbf53daa8
+content:  sha256 69cc18887c61e462c23101e6fc30082b6395c077ed580b8baff7088e247c48e1 (with zeros here)
 """
 
 import torch
@@ -359,6 +359,28 @@ def _mix(
     return total
 
 
+def _accumulated(
+    features: tuple[Tensor, ...],
+    terms: list[tuple[Tensor | None, Tensor]],
+    start: int,
+    columns: int,
+    permutations: tuple[tuple[int, ...], ...],
+    dtype: torch.dtype,
+) -> Tensor:
+    """One level: a product for each permutation, added in place, so that no tensor holds all of them."""
+    rows, orders = len(features), len(permutations)
+    stacked = torch.cat([x.to(dtype) for x in features], -1) if rows > 1 else features[0].to(dtype)
+    parts = []  # the weights of each permutation together
+    for factor, weight in terms:
+        weight = weight[start : start + rows * orders * columns].unflatten(0, (rows, orders, columns))
+        parts.append((factor, weight.transpose(0, 1).flatten(0, 2)))
+    total = _mix((stacked,), parts, 0, rows, columns, dtype).to(_wide(dtype))  # the first changes no order
+    for at, permutation in enumerate(permutations[1:], 1):
+        z = _mix((stacked,), parts, at * rows * columns, rows, columns, dtype)
+        total += _transposed(z, permutation)
+    return total
+
+
 def _convolved(
     features: tuple[Tensor, ...],
     terms: list[tuple[Tensor | None, Tensor]],
@@ -655,7 +677,7 @@ class Equivariant3to3(nn.Module):
         c20 = _sum(c12, (-2,), scale["n"])  # (0) (1 2)
         c21 = _sum(c14, (-2,), scale["n"])  # (0) (1) (2)
 
-        # Mix: one product over the channels for each number of propagating blocks.
+        # Mix: products over the channels, level by level: for each number of propagating blocks.
         if self.symmetrised:
             tables = (self._orders_3, self._fourier_3, self._inverse_3)
             y = _convolved((x,), terms, 0, 1, 1, sizes["n"], tables, DIMENSIONS_3, wide)
@@ -666,8 +688,8 @@ class Equivariant3to3(nn.Module):
             tables = (self._orders_2,)
             z2 = _convolved((c1, c2, c3, c4, c5, c6), terms, 6, 6, 6, sizes["n"], tables, (1, 1), wide)
         else:
-            z2 = _mix((c1, c2, c3, c4, c5, c6), terms, 6, 6, 12, wide)  # propagating blocks: 2 of n
-            z2 = _permuted_sum(z2, PERMUTATIONS_2)
+            # propagating blocks: 2 of n
+            z2 = _accumulated((c1, c2, c3, c4, c5, c6), terms, 6, 6, PERMUTATIONS_2, wide)
         # [0 1] [2], [0 2] [1], [0] [1 2], [0] [1] (2), [0] (1) [2], (0) [1] [2]
         b1, b2, b3, b4, b5, b6 = z2.chunk(6, -1)
         # propagating blocks: 1 of n

@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "n n n n -> n" --out DIR
 plan:     sha256 9cc87d0e0a9d1b6b400fd21340173251df39fb19b2a800395342845ec6962b9c
-template: sha256 6c87630dd03380631cc0c3ae512017b3d86656df9ee6024f92a4df00f708e73b
-content:  sha256 8f0239844ad70ae220f6a128c9241bfec6594267c1acaa181f26d5cc4b301b63 (with zeros here)
+template: sha256 2c3e5d78fc6e84ddfa38e4e12207ee789908dbe97598671fc9efc86dbf53daa8
+content:  sha256 1271aab35097886591b5d53a59643a4b8600593e7c3c6dae8a7c697c0f91779f (with zeros here)
 """
 
 import torch
@@ -408,7 +408,7 @@ class Equivariant4to1(nn.Module):
         c58 = _sum(c38, (-2,), scale["n"])  # (0) (1) (2 3)
         c59 = _sum(c41, (-2,), scale["n"])  # (0) (1) (2) (3)
 
-        # Mix: one product over the channels for each number of propagating blocks.
+        # Mix: products over the channels, level by level: for each number of propagating blocks.
         z1 = (
             c8, c9, c10, c11, c12, c13, c14, c15, c16, c17, c18, c19, c20, c21, c22, c23, c24, c25,
             c26, c27, c28, c29, c30, c31, c32, c33, c34, c35, c36, c37, c38, c39, c40, c41, c42, c43,

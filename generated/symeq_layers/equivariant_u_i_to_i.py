@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "u i -> i" --out DIR
 plan:     sha256 9439db06a6b4bfb85ec2b56da1cb732eafdc1857d122291916cdaf5fc16e4fe4
-template: sha256 6c87630dd03380631cc0c3ae512017b3d86656df9ee6024f92a4df00f708e73b
-content:  sha256 b2d8ab093c5f3165813ac8df0d9944ec8f586dc6d7569ce774112990eb038fdc (with zeros here)
+template: sha256 2c3e5d78fc6e84ddfa38e4e12207ee789908dbe97598671fc9efc86dbf53daa8
+content:  sha256 7f810804716b341ef7e1fc0ef7a11ee2e0363e6dcd101e2eef6720bc79120fdd (with zeros here)
 """
 
 import torch
@@ -287,7 +287,7 @@ class EquivariantUItoI(nn.Module):
         c1 = _sum(x, (-3,), scale["u"])  # (0) [1]
         c2 = _sum(c1, (-2,), scale["i"])  # (0) (1)
 
-        # Mix: one product over the channels for each number of propagating blocks.
+        # Mix: products over the channels, level by level: for each number of propagating blocks.
         z0_1 = _mix((c1,), terms, 0, 1, 1, wide)  # propagating blocks: 0 of u, 1 of i
         y = z0_1  # [0]
         z0_0 = _mix((c2,), terms, 1, 1, 1, wide)  # propagating blocks: 0 of u, 0 of i

@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "u i -> u" --out DIR
 plan:     sha256 d38b976e6283a61cdadf8b2263ca123fcf5a16cfc235495d467f1b946dd60be4
-template: sha256 6c87630dd03380631cc0c3ae512017b3d86656df9ee6024f92a4df00f708e73b
-content:  sha256 11e5393a270d92706c23ce07a0150c77fa142e8da6db49413f9d4c69d909be9e (with zeros here)
+template: sha256 2c3e5d78fc6e84ddfa38e4e12207ee789908dbe97598671fc9efc86dbf53daa8
+content:  sha256 782170490107100e12ba45d79ea64638a59f5f8716ff627211431d5c00da9919 (with zeros here)
 """
 
 import torch
@@ -287,7 +287,7 @@ class EquivariantUItoU(nn.Module):
         c1 = _sum(x, (-2,), scale["i"])  # [0] (1)
         c2 = _sum(c1, (-2,), scale["u"])  # (0) (1)
 
-        # Mix: one product over the channels for each number of propagating blocks.
+        # Mix: products over the channels, level by level: for each number of propagating blocks.
         z1_0 = _mix((c1,), terms, 0, 1, 1, wide)  # propagating blocks: 1 of u, 0 of i
         y = z1_0  # [0]
         z0_0 = _mix((c2,), terms, 1, 1, 1, wide)  # propagating blocks: 0 of u, 0 of i

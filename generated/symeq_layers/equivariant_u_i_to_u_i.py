@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "u i -> u i" --out DIR
 plan:     sha256 83c899279aac0fca5ea2ac7dc61deb99eefea1cf718e601673cd50b0a431d213
-template: sha256 6c87630dd03380631cc0c3ae512017b3d86656df9ee6024f92a4df00f708e73b
-content:  sha256 3f9e2b7a01714f7cd02efc859625952a5d4791f16a75e873c98114add9587d4c (with zeros here)
+template: sha256 2c3e5d78fc6e84ddfa38e4e12207ee789908dbe97598671fc9efc86dbf53daa8
+content:  sha256 c3fcd858635d2d520c1aa9392e5760453060ed7c16ec3cc565c0e40658efe721 (with zeros here)
 """
 
 import torch
@@ -292,7 +292,7 @@ class EquivariantUItoUI(nn.Module):
         c2 = _sum(x, (-3,), scale["u"])  # (0) [1]
         c3 = _sum(c1, (-2,), scale["u"])  # (0) (1)
 
-        # Mix: one product over the channels for each number of propagating blocks.
+        # Mix: products over the channels, level by level: for each number of propagating blocks.
         z1_1 = _mix((x,), terms, 0, 1, 1, narrow).to(wide)  # propagating blocks: 1 of u, 1 of i
         y = z1_1  # [0] [1]
         z0_1 = _mix((c2,), terms, 1, 1, 1, wide)  # propagating blocks: 0 of u, 1 of i

@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "n -> " --out DIR
 plan:     sha256 1e2208bf4b5b1cb9810e01c46bb01039319f996d12df7a18e8be317dcecb69bb
-template: sha256 6c87630dd03380631cc0c3ae512017b3d86656df9ee6024f92a4df00f708e73b
-content:  sha256 2c8fba3a17a33d3304c309fa20fe879469d4ee5e21767c431d46c7e329497c80 (with zeros here)
+template: sha256 2c3e5d78fc6e84ddfa38e4e12207ee789908dbe97598671fc9efc86dbf53daa8
+content:  sha256 b5a82bc7aed6b83786fcb17e79619cf8196b01424548e07e7ce3cf87e47d30ed (with zeros here)
 """
 
 import torch
@@ -285,7 +285,7 @@ class Invariant1(nn.Module):
         # Contract: diagonals of blocks, sums over blocks that hold inputs only.
         c1 = _sum(x, (-2,), scale["n"])  # (0)
 
-        # Mix: one product over the channels for each number of propagating blocks.
+        # Mix: products over the channels, level by level: for each number of propagating blocks.
         z0 = _mix((c1,), terms, 0, 1, 1, wide)  # propagating blocks: 0 of n
         z0 = self._add_bias(z0)
         y = z0

@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "n n -> " --out DIR
 plan:     sha256 38eab1d4a97238fe3dab8b7f0faa500996e693b078185ec6a09aed8e0d3dea82
-template: sha256 6c87630dd03380631cc0c3ae512017b3d86656df9ee6024f92a4df00f708e73b
-content:  sha256 24ada2ff70c11df54c6037576ffae9b25a7093f3a6fc0c490859cab4e4f2df44 (with zeros here)
+template: sha256 2c3e5d78fc6e84ddfa38e4e12207ee789908dbe97598671fc9efc86dbf53daa8
+content:  sha256 d1e25d41104a115ff03b5ff3e76b5327125f52e84530b76d4658ba09c5849fa8 (with zeros here)
 """
 
 import torch
@@ -299,7 +299,7 @@ class Invariant2(nn.Module):
         c1 = _sum(_diagonal(x, (0, 0)), (-2,), scale["n"])  # (0 1)
         c2 = _sum(x, (-3, -2), scale["n"], scale["n"])  # (0) (1)
 
-        # Mix: one product over the channels for each number of propagating blocks.
+        # Mix: products over the channels, level by level: for each number of propagating blocks.
         z0 = _mix((c1, c2), terms, 0, 2, 1, wide)  # propagating blocks: 0 of n
         z0 = self._add_bias(z0)
         y = z0

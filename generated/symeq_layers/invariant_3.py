@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "n n n -> " --out DIR
 plan:     sha256 aff6999be19a01359e56be7bb2c0422680258d90235081e1bf057d769d680557
-template: sha256 6c87630dd03380631cc0c3ae512017b3d86656df9ee6024f92a4df00f708e73b
-content:  sha256 b17a74641ac00b36df5195e5f9dbad36224643feb375886749c1e420b84d9ace (with zeros here)
+template: sha256 2c3e5d78fc6e84ddfa38e4e12207ee789908dbe97598671fc9efc86dbf53daa8
+content:  sha256 2a96daba15f2f493ec6ad785c21ec810c85c704ead678af4bbdb1663a2e38563 (with zeros here)
 """
 
 import torch
@@ -305,7 +305,7 @@ class Invariant3(nn.Module):
         c4 = _sum(_diagonal(x, (0, 1, 1)), (-3, -2), scale["n"], scale["n"])  # (0) (1 2)
         c5 = _sum(x, (-4, -3, -2), *[scale["n"]] * 3)  # (0) (1) (2)
 
-        # Mix: one product over the channels for each number of propagating blocks.
+        # Mix: products over the channels, level by level: for each number of propagating blocks.
         z0 = _mix((c1, c2, c3, c4, c5), terms, 0, 5, 1, wide)  # propagating blocks: 0 of n
         z0 = self._add_bias(z0)
         y = z0

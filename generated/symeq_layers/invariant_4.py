@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "n n n n -> " --out DIR
 plan:     sha256 47b372015ceda476e81101f03d87cec0126812f99f2aff00099c95200213023b
-template: sha256 6c87630dd03380631cc0c3ae512017b3d86656df9ee6024f92a4df00f708e73b
-content:  sha256 bc5eb04aea4dc68937fb779cee6aca6693eb8f938cb37e5ff7cb8a35fa531da6 (with zeros here)
+template: sha256 2c3e5d78fc6e84ddfa38e4e12207ee789908dbe97598671fc9efc86dbf53daa8
+content:  sha256 717503cb520fcbe4d83d6f1acc5bc32910b83a8bbb70575f28dc4c01433e24e5 (with zeros here)
 """
 
 import torch
@@ -325,7 +325,7 @@ class Invariant4(nn.Module):
         c14 = _sum(_diagonal(x, (0, 1, 2, 2)), (-4, -3, -2), *[scale["n"]] * 3)  # (0) (1) (2 3)
         c15 = _sum(x, (-5, -4, -3, -2), *[scale["n"]] * 4)  # (0) (1) (2) (3)
 
-        # Mix: one product over the channels for each number of propagating blocks.
+        # Mix: products over the channels, level by level: for each number of propagating blocks.
         z0 = (
             c1, c2, c3, c4, c5, c6, c7, c8, c9, c10, c11, c12, c13, c14, c15,
         )

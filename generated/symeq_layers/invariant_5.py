@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "n n n n n -> " --out DIR
 plan:     sha256 c70e42d2be000f7df31af90c3391f8e8f2643d4393fd4605c21e2a15c68afc16
-template: sha256 6c87630dd03380631cc0c3ae512017b3d86656df9ee6024f92a4df00f708e73b
-content:  sha256 5e961ddaf80108c4a59870ac843014acd7905d54f5d8c257965377ccb9ae88ee (with zeros here)
+template: sha256 2c3e5d78fc6e84ddfa38e4e12207ee789908dbe97598671fc9efc86dbf53daa8
+content:  sha256 8c98c8c6340017c7804847890ae648ede3facd6659375fce97916131b575333b (with zeros here)
 """
 
 import torch
@@ -410,7 +410,7 @@ class Invariant5(nn.Module):
         c51 = _sum(_diagonal(x, (0, 1, 2, 3, 3)), (-5, -4, -3, -2), *[scale["n"]] * 4)
         c52 = _sum(x, (-6, -5, -4, -3, -2), *[scale["n"]] * 5)  # (0) (1) (2) (3) (4)
 
-        # Mix: one product over the channels for each number of propagating blocks.
+        # Mix: products over the channels, level by level: for each number of propagating blocks.
         z0 = (
             c1, c2, c3, c4, c5, c6, c7, c8, c9, c10, c11, c12, c13, c14, c15, c16, c17, c18, c19, c20,
             c21, c22, c23, c24, c25, c26, c27, c28, c29, c30, c31, c32, c33, c34, c35, c36, c37, c38,

@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "u i -> " --out DIR
 plan:     sha256 4db696f7502476c024df5b4f5df9b86fcfc27cc4971a3155fbb9067bc81bb96c
-template: sha256 6c87630dd03380631cc0c3ae512017b3d86656df9ee6024f92a4df00f708e73b
-content:  sha256 1c696b2d2bea5e3be9f865d971fd63dc305d91d2e880ddfe85247a6e73727b9a (with zeros here)
+template: sha256 2c3e5d78fc6e84ddfa38e4e12207ee789908dbe97598671fc9efc86dbf53daa8
+content:  sha256 31d148b9243765c7dd7aefb3d45a9db3d22febcbc5057db33e8a4815dbd57539 (with zeros here)
 """
 
 import torch
@@ -285,7 +285,7 @@ class InvariantUI(nn.Module):
         # Contract: diagonals of blocks, sums over blocks that hold inputs only.
         c1 = _sum(x, (-3, -2), scale["u"], scale["i"])  # (0) (1)
 
-        # Mix: one product over the channels for each number of propagating blocks.
+        # Mix: products over the channels, level by level: for each number of propagating blocks.
         z0_0 = _mix((c1,), terms, 0, 1, 1, wide)  # propagating blocks: 0 of u, 0 of i
         z0_0 = self._add_bias(z0_0)
         y = z0_0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -18,6 +19,7 @@ from symeq.signature import EmitOptions, Signature
 if TYPE_CHECKING:
     from symeq.emit.library import Difference
     from symeq.emit.printer import LayerView
+    from symeq.tuning import Tuning
 
 
 def generate(
@@ -44,19 +46,58 @@ def generate(
         bool, typer.Option("--check", help="Write nothing; say whether the files are what would be written.")
     ] = False,
     verify: Annotated[bool, typer.Option("--verify", help="Verify the file afterwards.")] = False,
+    choices: Annotated[
+        str | None,
+        typer.Option(
+            "--choices", metavar="TEXT", help='How levels are computed, such as "2=inputs"; see show --plan.'
+        ),
+    ] = None,
+    made_for: Annotated[
+        str | None,
+        typer.Option("--for", metavar="SIZES", help='Batch, n and channels to choose for, as in "16 64 64".'),
+    ] = None,
+    tune: Annotated[
+        bool, typer.Option("--tune", help="Measure the best few choices here, and take the fastest.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Write a layer as a standalone Python module that imports torch only."""
+    """Write a layer as a standalone Python module that imports torch only.
+
+    A layer can be computed in several ways, equal in what they compute. The cost
+    model chooses, for --for or typical sizes; --tune measures; --choices says. The
+    header of the file has the command that writes the same file again.
+    """
     if check and (force or verify):
         raise CallError("--check writes nothing: leave it out, or leave out --force and --verify.")
-    if library and (words or class_name is not None or layout != "channels-last" or verify):
+    if tune and (check or choices is not None):
+        raise CallError(
+            f"--tune finds the choices: leave it out, or leave out {'--check' if check else '--choices'}."
+        )
+    for option, text in (("--choices", choices), ("--for", made_for)):
+        if text is not None and not text.strip():
+            raise CallError(f"{option} is empty: leave it out, or say what is chosen.")
+    chosen = tune or choices is not None or made_for is not None
+    if library and (words or class_name is not None or layout != "channels-last" or verify or chosen):
         raise CallError(
             "--library has its own list of layers: only --out, --check, --force and --json go with it."
         )
     if library:
         return _generate_library(folder_of(out), force, check, as_json)
-    options = EmitOptions(layout, class_name)  # type: ignore[arg-type]  # an OptionError says what it may be
-    return _generate_layer(signature_of(words or []), options, folder_of(out), force, check, verify, as_json)
+    options = EmitOptions(layout, class_name, choices or "", made_for or "")  # type: ignore[arg-type]  # an OptionError says what it may be
+    signature, folder = signature_of(words or []), folder_of(out)
+    tuning = _tuned(signature, options) if tune else None
+    if tuning is not None:
+        options = replace(options, choices=tuning.choices, made_for=tuning.made_for)
+    return _generate_layer(signature, options, folder, force, check, verify, tuning, as_json)
+
+
+def _tuned(signature: Signature, options: EmitOptions) -> Tuning:
+    from symeq.emit.names import class_name
+    from symeq.tuning import tune
+
+    class_name(signature, options)
+    with working(f"measuring {short(str(signature))}") as tell:
+        return tune(signature, options.made_for, layout=options.layout, progress=tell)
 
 
 def _generate_layer(
@@ -66,6 +107,7 @@ def _generate_layer(
     force: bool,
     check: bool,
     verify: bool,
+    tuning: Tuning | None,
     as_json: bool,
 ) -> None:
     from symeq.emit import library
@@ -85,6 +127,8 @@ def _generate_layer(
     found = {"path": str(path), **_layer_fields(layer)}
     report = verified(path) if verify else None
     if as_json:
+        if tuning is not None:
+            found["tuning"] = tuning.fields()
         write_json(found | ({} if report is None else {"verification": json.loads(report.to_json())}))
     else:
         write(str(path))
@@ -96,6 +140,8 @@ def _generate_layer(
             counted(layer.bias_operators, "bias operator"),
         )
         write(f'{layer.class_name} "{signature}": {", ".join(counts)}')
+        if tuning is not None:
+            write(str(tuning))
         if report is not None:
             write(str(report))
     if report is not None and not report.ok:
@@ -103,7 +149,8 @@ def _generate_layer(
 
 
 def _layer_fields(layer: LayerView) -> dict[str, Any]:
-    names = ("class_name", "layout", "operators", "bias_operators", "contractions", "products", "broadcasts")
+    counts = ("operators", "bias_operators", "contractions", "products", "broadcasts")
+    names = ("class_name", "layout", *counts, "choices")
     return {"signature": str(layer.signature)} | {name: getattr(layer, name) for name in names}
 
 

@@ -15,6 +15,7 @@ from symeq.signature import BasisKind, EmitOptions, Signature, check_kind
 if TYPE_CHECKING:
     from symeq.bases.operators import BasisOperator
     from symeq.plans.cost import PlanReport
+    from symeq.plans.model import Row
 
 MOST_UNASKED = 1000
 """``show`` lists more operators only when ``--limit`` says how many."""
@@ -131,13 +132,13 @@ def show(
             "operators to list", shown, MOST_ROWS, "symeq.basis(...) in Python gives any of them."
         )
     with working(f"operators of {short(str(signature))}"):
-        report = _report(signature) if with_plan else None
+        report, forms = _report(signature) if with_plan else (None, [])
         rows = [_row(operator) for operator in basis[:shown]]
     if as_json:
         document: dict[str, Any] = {"signature": str(signature), "kind": basis.kind, "operators": basis.count}
         document["shown"] = rows
         if report is not None:
-            document["plan"] = _report_fields(report)
+            document |= {"plan": _report_fields(report), "forms": [row.fields() for row in forms]}
         return write_json(document)
     part = "" if shown == basis.count else f", the first {shown}"
     write(f'"{signature}": {counted(basis.count, "operator")} of the {kind} basis{part}\n')
@@ -150,6 +151,9 @@ def show(
         )
     if report is not None:
         write(f"\n{report}")
+    if forms:
+        write("\nforms of the levels, by propagating blocks; *: taken by the cost model\n")
+        write_table([_form_fields(row) for row in forms])
 
 
 def _draw(
@@ -197,10 +201,19 @@ def _row(operator: BasisOperator) -> dict[str, Any]:
     }
 
 
-def _report(signature: Signature) -> PlanReport:
+def _report(signature: Signature) -> tuple[PlanReport, list[Row]]:
     from symeq.pipeline import plan
+    from symeq.plans.model import table
 
-    return plan(signature).report()
+    planned = plan(signature)
+    return planned.report(), table(planned)
+
+
+def _form_fields(row: Row) -> dict[str, Any]:
+    """The columns of a form on the screen."""
+    found = row.fields()
+    star = "*" if found.pop("taken") else ""
+    return {"level": found.pop("level"), "": star, **found}
 
 
 def _report_fields(report: PlanReport) -> dict[str, Any]:

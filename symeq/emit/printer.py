@@ -17,16 +17,26 @@ from math import comb, factorial, prod
 from symeq.combinatorics.diagrams import PartitionDiagram
 from symeq.combinatorics.partitions import bell, count, restricted_growth_strings
 from symeq.emit.names import class_name, module_name
+from symeq.plans.choices import (
+    NEVER,
+    SORTABLE,
+    Choices,
+    Form,
+    Workload,
+    arrange,
+    check,
+    level_name,
+    parts,
+    shapes,
+)
 from symeq.plans.cost import pays
 from symeq.plans.ir import AxisMap, Broadcast, Contract, Permutation, Plan, axis_sets
+from symeq.plans.model import decide
 from symeq.representations.young import fourier, inverse_fourier, irreducibles
 from symeq.signature import EmitOptions, Signature
 
 LISTED = 60
 """Up to so many operators the emitted file lists its slots; above, it computes them at import."""
-
-SYMMETRISED = (2, 3, 4)
-"""Numbers of propagating blocks with which a level can go through the representations of S_c."""
 
 _OF_MANY_AXES = 4
 """From so many axes on torch.export cannot tell for every n that what is added out of place has one shape."""
@@ -47,7 +57,10 @@ class Statement:
         if not self.note:
             return (self.code,)
         beside = f"{self.code}  # {self.note}"
-        return (beside,) if len(beside) + 8 <= _WIDTH else (f"# {self.note}", self.code)
+        if len(beside) + 8 <= _WIDTH:
+            return (beside,)
+        indent = self.code[: len(self.code) - len(self.code.lstrip())]
+        return (f"{indent}# {self.note}", self.code)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +80,7 @@ class Level:
     @property
     def symmetrisable(self) -> bool:
         """Whether it can go through the representations of one symmetric group, neither trivial nor large."""
-        return len(self.group_sizes) == 1 and self.group_sizes[0] in SYMMETRISED
+        return len(self.group_sizes) == 1 and self.group_sizes[0] in SORTABLE
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +104,7 @@ class LayerView:
     command: str
     signature: Signature
     layout: str
+    choices: str
     plan_digest: str
     operators: int
     bias_operators: int
@@ -114,6 +128,7 @@ class LayerView:
     uses_sum: bool
     uses_permuted: bool
     uses_permuted_sum: bool
+    uses_accumulated: bool
     uses_batch: bool
 
     @property
@@ -128,14 +143,22 @@ class LayerView:
 
 
 def view(plan: Plan, options: EmitOptions) -> LayerView:
-    """The strings of the layer that ``plan`` (optimised: one product per level) computes."""
+    """The strings of the layer that ``plan`` (optimised: one product per level) computes.
+
+    Raises:
+        OptionError: choices that the plan does not have, or sizes that cannot be read.
+    """
     signature = plan.signature
+    choices = chosen(plan, options)
+    plan = arrange(plan, choices)
     operators = count(signature.positions)
     listed = operators <= LISTED
     name = class_name(signature, options)
     levels = tuple(_levels(plan))
     contract = tuple(_contract_lines(plan))
-    mix = tuple(_mix_lines(plan, levels))
+    sortable = tuple(level for level in levels if level.symmetrisable and choices.sorted_from != NEVER)
+    forms = [choices.of(name, shape) for name, shape in shapes(plan).items()]
+    mix = tuple(_mix_lines(plan, levels, forms, {level.name for level in sortable}))
     broadcast = tuple(_broadcast_lines(plan))
     text = "\n".join(line.code for line in (*contract, *mix, *broadcast))
     mixed = {at for m in plan.mixes for at, _ in m.sources}
@@ -145,6 +168,7 @@ def view(plan: Plan, options: EmitOptions) -> LayerView:
         command=_command(signature, options),
         signature=signature,
         layout=options.layout,
+        choices=str(choices),
         plan_digest=hashlib.sha256(repr(plan).encode()).hexdigest(),
         operators=operators,
         bias_operators=count(signature.outputs),
@@ -164,8 +188,8 @@ def view(plan: Plan, options: EmitOptions) -> LayerView:
         levels=levels,
         summed_sets=tuple(dict.fromkeys(signature.inputs)),
         reaching=_reaching(signature),
-        symmetrised=tuple(_representations(level) for level in levels if level.symmetrisable),
-        pays=_pays(levels),
+        symmetrised=tuple(_representations(level) for level in sortable),
+        pays=_pays(sortable, choices),
         contract=contract,
         mix=mix,
         broadcast=broadcast,
@@ -174,6 +198,7 @@ def view(plan: Plan, options: EmitOptions) -> LayerView:
         uses_sum="_sum(" in text,
         uses_permuted="_permuted(" in text,
         uses_permuted_sum="_permuted_sum(" in text,
+        uses_accumulated="_accumulated(" in text,
         uses_batch="*batch" in text,
     )
 
@@ -184,7 +209,23 @@ def _command(signature: Signature, options: EmitOptions) -> str:
         words += f" --class-name {options.class_name}"
     if options.layout != "channels-last":
         words += f" --layout {options.layout}"
+    if options.choices:
+        words += f' --choices "{Choices.parse(options.choices, signature)}"'
+    if options.made_for:
+        words += f' --for "{Workload.parse(options.made_for, signature)}"'
     return words
+
+
+def chosen(plan: Plan, options: EmitOptions) -> Choices:
+    """The form of every level: as the options say, by the cost model where they say nothing.
+
+    Raises:
+        OptionError: choices that the plan does not have, or sizes that cannot be read.
+    """
+    choices = Choices.parse(options.choices, plan.signature)
+    check(choices, plan)
+    workload = Workload.parse(options.made_for, plan.signature) if options.made_for else None
+    return decide(plan, choices, workload)
 
 
 def _literal(row: Iterable[int]) -> str:
@@ -238,20 +279,16 @@ def _levels(plan: Plan) -> Iterator[Level]:
     contractions, broadcasts = plan.contractions(), plan.broadcast_maps()
     start = 0
     for mix in plan.mixes:
-        sources = list(dict.fromkeys(at for at, _ in mix.sources))
-        targets = list(dict.fromkeys(at for at, _ in mix.targets))
-        permutations = tuple(
-            dict.fromkeys(p for _, p in (mix.sources if len(mix.sources) > len(sources) else mix.targets))
-        )
+        sources, permutations, targets = parts(mix)
         sets = axis_sets(contractions[sources[0]], plan.signature.inputs)
         groups = tuple(len(list(group)) for _, group in itertools.groupby(sets))
         yield Level(
-            name="_".join(str(sets.count(name)) for name in plan.signature.index_sets) or "0",
+            name=level_name(sets, plan.signature),
             words=", ".join(f"{sets.count(name)} of {name}" for name in plan.signature.index_sets) or "none",
             rows=len(mix.sources),
             columns=len(mix.targets),
             start=start,
-            permutations=permutations,
+            permutations=tuple(permutations),
             group_sizes=groups,
             sources=tuple(_source_literal(contractions[at], plan.signature.inputs) for at in sources),
             targets=tuple(_target_literal(broadcasts[at], plan.signature.outputs) for at in targets),
@@ -280,11 +317,13 @@ def _target_literal(map_: AxisMap, sets: tuple[str, ...]) -> str:
     return _literal(codes)
 
 
-def _pays(levels: Sequence[Level]) -> str:
+def _pays(levels: Sequence[Level], choices: Choices) -> str:
     """The condition on the channels under which symmetrising is worth it; the highest level decides."""
-    level = next((level for level in levels if level.symmetrisable), None)
-    if level is None:
+    if not levels:
         return ""
+    if choices.sorted_from is not None:
+        return f"min(in_channels, out_channels) >= {choices.sorted_from}"
+    level = levels[0]
     (c,) = level.group_sizes
     sources, targets = len(level.sources), len(level.targets)
     saved, moved_in, moved_out = pays(c, sources, targets)
@@ -349,12 +388,13 @@ def _contract_code(step: Contract, contractions: dict[int, AxisMap], signature: 
     return code + _moved([block for block in blocks if block in step.map.kept], step.map.kept)
 
 
-def _mix_lines(plan: Plan, levels: Sequence[Level]) -> Iterator[Statement]:
+def _mix_lines(
+    plan: Plan, levels: Sequence[Level], forms: Sequence[Form], sortable: set[str]
+) -> Iterator[Statement]:
     contractions, broadcasts = plan.contractions(), plan.broadcast_maps()
-    for mix, level in zip(plan.mixes, levels, strict=True):
+    for mix, level, form in zip(plan.mixes, levels, forms, strict=True):
         product, permutations = f"z{level.name}", f"PERMUTATIONS_{level.name}"
-        sources = list(dict.fromkeys(at for at, _ in mix.sources))
-        targets = list(dict.fromkeys(at for at, _ in mix.targets))
+        sources, _, targets = parts(mix)
         features = _tuple(_c(at) for at in sources)
         if len(features) > 60:
             unpacked = _wrapped((_c(at) for at in sources), " " * 12)
@@ -365,18 +405,24 @@ def _mix_lines(plan: Plan, levels: Sequence[Level]) -> Iterator[Statement]:
             features = f"_permuted({features}, {permutations})"
         # Sums are in float32 until they are mixed; where nothing was summed the product may be in less.
         pure = not any(contractions[at].dropped for at in sources)
-        precision = "narrow).to(wide)" if pure else "wide)"
         names = [_b(at) for at in targets]
         result = names[0] if len(targets) == 1 else product
-        mixed = f"_mix({features}, terms, {level.start}, {level.rows}, {level.columns}, {precision}"
-        lines = [Statement(f"{product} = {mixed}", f"propagating blocks: {level.words}")]
+        accumulated = form == "accumulated"
+        if accumulated:
+            shape = f"{level.start}, {len(targets)}, {permutations}"
+            mixed = f"_accumulated({plain}, terms, {shape}, {'narrow' if pure else 'wide'})"
+        else:
+            precision = "narrow).to(wide)" if pure else "wide)"
+            mixed = f"_mix({features}, terms, {level.start}, {level.rows}, {level.columns}, {precision}"
+        into = result if accumulated else product
+        lines = [Statement(f"{into} = {mixed}", f"propagating blocks: {level.words}")]
         if not mix.level:
             lines.append(Statement(f"{product} = self._add_bias({product})"))
-        if len(mix.targets) > len(targets):
+        if not accumulated and len(mix.targets) > len(targets):
             lines.append(Statement(f"{result} = _permuted_sum({product}, {permutations})"))
-        elif len(targets) == 1:
+        elif into != result:
             lines.append(Statement(f"{result} = {product}", str(broadcasts[targets[0]])))
-        if level.symmetrisable:
+        if level.name in sortable:
             c = mix.level
             name = axis_sets(contractions[sources[0]], plan.signature.inputs)[0]
             matrices = f" self._fourier_{c}, self._inverse_{c}" if c > 2 else ""

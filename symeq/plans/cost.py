@@ -116,11 +116,7 @@ def report(plan: Plan) -> PlanReport:
     import sympy
 
     signature = plan.signature
-    sizes = {name: sympy.Symbol(name, positive=True, integer=True) for name in signature.index_sets}
-    c_in, c_out = (
-        sympy.Symbol(_free(name, signature.index_sets), positive=True, integer=True)
-        for name in ("c_in", "c_out")
-    )
+    sizes, c_in, c_out = symbols(signature)
 
     def volume(sets: Iterable[str]) -> sympy.Expr:
         return sympy.prod(sizes[name] for name in sets)
@@ -155,6 +151,18 @@ def report(plan: Plan) -> PlanReport:
         multiplications=sympy.expand(c_in * c_out * multiplications),
         additions=sympy.expand(c_out * additions),
     )
+
+
+def symbols(signature: Signature) -> tuple[dict[str, sympy.Symbol], sympy.Symbol, sympy.Symbol]:
+    """The size of every index set, and the channels in and out."""
+    import sympy
+
+    sizes = {name: sympy.Symbol(name, positive=True, integer=True) for name in signature.index_sets}
+    c_in, c_out = (
+        sympy.Symbol(_free(name, signature.index_sets), positive=True, integer=True)
+        for name in ("c_in", "c_out")
+    )
+    return sizes, c_in, c_out
 
 
 def _free(name: str, taken: tuple[str, ...]) -> str:

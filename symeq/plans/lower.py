@@ -114,8 +114,15 @@ def level_mix(sources: Sequence[int], permutations: Sequence[Permutation], targe
     The permutations go to the side with fewer tensors: as many copies of its tensors are made as
     there are permutations.
     """
+    return permuted_mix(sources, permutations, targets, at_inputs=len(sources) < len(targets))
+
+
+def permuted_mix(
+    sources: Sequence[int], permutations: Sequence[Permutation], targets: Sequence[int], *, at_inputs: bool
+) -> Mix:
+    """The product of a level with the permutations at one side; either has the same slots."""
     identity = tuple(range(len(permutations[0])))
-    if len(sources) < len(targets):
+    if at_inputs:
         return Mix(
             tuple(itertools.product(sources, permutations)), tuple((target, identity) for target in targets)
         )

@@ -70,11 +70,15 @@ def merge_mixes(plan: Plan) -> Plan:
     return Plan(plan.signature, plan.contracts, tuple(mixes), plan.broadcasts, plan.bias)
 
 
-def chain_contractions(plan: Plan) -> Plan:
-    """Each contraction is computed from the cheapest one already there; some are added for that."""
+def chain_contractions(plan: Plan, largest_first: tuple[str, ...] = ()) -> Plan:
+    """Each contraction is computed from the cheapest one already there; some are added for that.
+
+    Cheap is what reads few index axes, and among them few of index sets that are named early.
+    """
     maps = plan.contractions()
     used = {source for mix in plan.mixes for source, _ in mix.sources}
-    steps = _chain({maps[at] for at in used}, _ranks(plan.signature.inputs, plan.signature))
+    ranks = _ranks(plan.signature.inputs, plan.signature)
+    steps = _chain({maps[at] for at in used}, ranks, _weights(plan.signature.inputs, largest_first))
     number = {map_: at for at, map_ in enumerate(steps, 1)}
     number[AxisMap.identity(plan.signature.order_in)] = 0
     contracts = tuple(
@@ -86,11 +90,12 @@ def chain_contractions(plan: Plan) -> Plan:
     return Plan(plan.signature, contracts, mixes, plan.broadcasts, plan.bias)
 
 
-def chain_broadcasts(plan: Plan) -> Plan:
+def chain_broadcasts(plan: Plan, largest_first: tuple[str, ...] = ()) -> Plan:
     """Each broadcast is added into the smallest tensor that leads on to the output."""
     maps = plan.broadcast_maps()
     used = {target for mix in plan.mixes for target, _ in mix.targets} | set(plan.bias)
-    steps = _chain({maps[at] for at in used}, _ranks(plan.signature.outputs, plan.signature))
+    ranks = _ranks(plan.signature.outputs, plan.signature)
+    steps = _chain({maps[at] for at in used}, ranks, _weights(plan.signature.outputs, largest_first))
     number = {map_: at for at, map_ in enumerate(steps, 1)}
     number[AxisMap.identity(plan.signature.order_out)] = 0
     mixes = tuple(
@@ -110,7 +115,13 @@ def _ranks(sets: tuple[str, ...], signature: Signature) -> tuple[int, ...]:
     return tuple(signature.index_sets.index(name) for name in sets)
 
 
-def _chain(wanted: set[AxisMap], ranks: tuple[int, ...]) -> dict[AxisMap, AxisMap]:
+def _weights(sets: tuple[str, ...], largest_first: tuple[str, ...]) -> tuple[int, ...]:
+    """For each axis a number: one axis of an index set counts for more than all axes of those named later."""
+    place = {name: at for at, name in enumerate(reversed(largest_first))}
+    return tuple((len(sets) + 1) ** place[name] if place else 0 for name in sets)
+
+
+def _chain(wanted: set[AxisMap], ranks: tuple[int, ...], weights: tuple[int, ...]) -> dict[AxisMap, AxisMap]:
     """For each wanted map, and each added on the way, its parent; larger tensors come first.
 
     A map that drops nothing is a view of the top. Any other is a sum over one block of a tensor
@@ -124,14 +135,14 @@ def _chain(wanted: set[AxisMap], ranks: tuple[int, ...]) -> dict[AxisMap, AxisMa
     while pending:
         map_ = pending.pop()
         if map_ != top and map_ not in parents:
-            parents[map_] = _first_parent(map_, wanted, ranks)
+            parents[map_] = _first_parent(map_, wanted, ranks, weights)
             pending.append(parents[map_])
     while True:
         parents = {
-            map_: min((*_present(map_, parents, ranks), parent, top), key=lambda p: _cost(map_, p))
+            map_: min((*_present(map_, parents, ranks), parent, top), key=lambda p: _cost(map_, p, weights))
             for map_, parent in parents.items()
         }
-        sums = Counter(parent for map_, parent in parents.items() if _cost(map_, parent))
+        sums = Counter(parent for map_, parent in parents.items() if map_.after(parent).dropped)
         needless = {map_ for map_ in parents if map_ not in wanted and sums[map_] < 2}
         if not needless:
             return {map_: parents[map_] for map_ in sorted(parents, key=lambda m: (-len(m.kept), m))}
@@ -143,21 +154,26 @@ def _chain(wanted: set[AxisMap], ranks: tuple[int, ...]) -> dict[AxisMap, AxisMa
         parents = kept
 
 
-def _first_parent(map_: AxisMap, wanted: set[AxisMap], ranks: tuple[int, ...]) -> AxisMap:
+def _first_parent(
+    map_: AxisMap, wanted: set[AxisMap], ranks: tuple[int, ...], weights: tuple[int, ...]
+) -> AxisMap:
     if not map_.dropped:
         return AxisMap.identity(len(ranks))
     view = next((p for p in _views(map_, ranks) if p in wanted), None)
-    return view or next(_sums(map_, ranks))
+    return view or min(_sums(map_, ranks), key=lambda p: _cost(map_, p, weights))
 
 
 def _present(map_: AxisMap, parents: dict[AxisMap, AxisMap], ranks: tuple[int, ...]) -> Iterator[AxisMap]:
     return (p for p in itertools.chain(_views(map_, ranks), _sums(map_, ranks)) if p in parents)
 
 
-def _cost(map_: AxisMap, parent: AxisMap) -> int:
-    """The number of index axes that are read; a view reads nothing."""
+def _cost(map_: AxisMap, parent: AxisMap, weights: tuple[int, ...]) -> tuple[int, int]:
+    """The number of index axes that are read, and their weights; a view reads nothing."""
     step = map_.after(parent)
-    return step.block_count if step.dropped else 0
+    if not step.dropped:
+        return 0, 0
+    read = (parent.kept[step.axes(block)[0]] for block in range(step.block_count))
+    return step.block_count, sum(weights[parent.axes(block)[0]] for block in read)
 
 
 def _views(map_: AxisMap, ranks: tuple[int, ...]) -> Iterator[AxisMap]:
