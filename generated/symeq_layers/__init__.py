@@ -6,8 +6,8 @@ with letters tell the index set of each axis, as in `EquivariantUItoU` for ``u i
 
 Change the generator, not this file; to emit it again:
     symeq generate --library --out DIR
-template: sha256 2c3e5d78fc6e84ddfa38e4e12207ee789908dbe97598671fc9efc86dbf53daa8
-content:  sha256 faf7cb764b60c938291589595d6a27964baafd42067aa76baea1bdee4b74a5c6 (with zeros here)
+template: sha256 88ea1c5a89056e7a47ee38a25a9106781d1069d536c1849d7d1eb105a3d64e1b
+content:  sha256 3b1bc19fbb33e285fa841bf21e54b024f1967168079417d7a1bb40356df7eb7d (with zeros here)
 """
 
 from .invariant_1 import Invariant1

@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate " -> n n" --out DIR
 plan:     sha256 4574371dbae1c2d3e3c9795c680eb7de367b58e7655a3ae8b40aa879e7a3b605
-template: sha256 2c3e5d78fc6e84ddfa38e4e12207ee789908dbe97598671fc9efc86dbf53daa8
-content:  sha256 2673ff3ebce6046fad1e783ac960a2f35a295e64a3925dbc2d2f51af6a92ffc9 (with zeros here)
+template: sha256 88ea1c5a89056e7a47ee38a25a9106781d1069d536c1849d7d1eb105a3d64e1b
+content:  sha256 4346893c570106a9d6985bb81b327f7465ab9fd75d9a703c2dd6648b946f16fb (with zeros here)
 """
 
 import torch

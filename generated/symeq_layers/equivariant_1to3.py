@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "n -> n n n" --out DIR
 plan:     sha256 8f72146d10fdcafc1f63953092856f85690f1a28e0f19bee30f16f20b0706680
-template: sha256 2c3e5d78fc6e84ddfa38e4e12207ee789908dbe97598671fc9efc86dbf53daa8
-content:  sha256 1194c5155bdc88c498b1cf38cef37394360a696095b6eb70e3f3b8f6ad8851e2 (with zeros here)
+template: sha256 88ea1c5a89056e7a47ee38a25a9106781d1069d536c1849d7d1eb105a3d64e1b
+content:  sha256 3ce3e895cc3857da521beff4b1a63327a1bee9022e46e1ee449c449cf44babda (with zeros here)
 """
 
 import torch

@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "n n -> n n" --out DIR
 plan:     sha256 163c81408d139a5d1be743bac274b56002d965e6ffe632c378f62d504b9626cf
-template: sha256 2c3e5d78fc6e84ddfa38e4e12207ee789908dbe97598671fc9efc86dbf53daa8
-content:  sha256 d30f3c58bdb99856335263979b042befb76f8952e589f86b28247d8d2ed5f87c (with zeros here)
+template: sha256 88ea1c5a89056e7a47ee38a25a9106781d1069d536c1849d7d1eb105a3d64e1b
+content:  sha256 df9737c48f5f61161cc328d623a3f4e16349d7e489c2995d2cbd4f02dd4e55d6 (with zeros here)
 """
 
 import torch
@@ -239,7 +239,7 @@ def _convolved(
 
 
 def _combined(matrix: Tensor | None, x: Tensor | list[Tensor], axis: int = -3) -> tuple[Tensor, ...]:
-    """Combinations along an axis, by the rows of an integer matrix; None: the sum and the difference of two."""
+    """Combinations along an axis by the rows of an integer matrix; None: sum and difference of two."""
     if matrix is None:
         first, second = x.unbind(axis) if isinstance(x, Tensor) else x
         return first + second, first - second
@@ -272,7 +272,7 @@ def _sorted(n: int, count: int, orders: Tensor) -> tuple[Tensor, Tensor, Tensor]
 
 
 class _Reorder(torch.autograd.Function):
-    """Entries of a tensor in all orders of their indices, or back, as in ``_sorted``: ``(..., entries, channels)``.
+    """Entries in all orders of their indices, or back, as in ``_sorted``: ``(..., entries, channels)``.
 
     Either way gathers, and so does its gradient: that of the way back is shared out evenly among
     the entries of one place, which are equal, and that of the way there adds up what is equal.

@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "n n -> n n n" --out DIR
 plan:     sha256 db8601ebcb6df62744e833e71ab080c3e1465101c774f66ae46158f2593ac509
-template: sha256 2c3e5d78fc6e84ddfa38e4e12207ee789908dbe97598671fc9efc86dbf53daa8
-content:  sha256 995b96c1d8811779aea51f0226689730c2cc905d9baa6d16714448fce7b1a619 (with zeros here)
+template: sha256 88ea1c5a89056e7a47ee38a25a9106781d1069d536c1849d7d1eb105a3d64e1b
+content:  sha256 420944fd8e784ac9355c536fb694b26261e0ce533e00534714ccc7c1dc5c760d (with zeros here)
 """
 
 import torch
@@ -223,7 +223,7 @@ def _convolved(
 
 
 def _combined(matrix: Tensor | None, x: Tensor | list[Tensor], axis: int = -3) -> tuple[Tensor, ...]:
-    """Combinations along an axis, by the rows of an integer matrix; None: the sum and the difference of two."""
+    """Combinations along an axis by the rows of an integer matrix; None: sum and difference of two."""
     if matrix is None:
         first, second = x.unbind(axis) if isinstance(x, Tensor) else x
         return first + second, first - second
@@ -256,7 +256,7 @@ def _sorted(n: int, count: int, orders: Tensor) -> tuple[Tensor, Tensor, Tensor]
 
 
 class _Reorder(torch.autograd.Function):
-    """Entries of a tensor in all orders of their indices, or back, as in ``_sorted``: ``(..., entries, channels)``.
+    """Entries in all orders of their indices, or back, as in ``_sorted``: ``(..., entries, channels)``.
 
     Either way gathers, and so does its gradient: that of the way back is shared out evenly among
     the entries of one place, which are equal, and that of the way there adds up what is equal.

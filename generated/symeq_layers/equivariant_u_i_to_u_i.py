@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "u i -> u i" --out DIR
 plan:     sha256 83c899279aac0fca5ea2ac7dc61deb99eefea1cf718e601673cd50b0a431d213
-template: sha256 2c3e5d78fc6e84ddfa38e4e12207ee789908dbe97598671fc9efc86dbf53daa8
-content:  sha256 c3fcd858635d2d520c1aa9392e5760453060ed7c16ec3cc565c0e40658efe721 (with zeros here)
+template: sha256 88ea1c5a89056e7a47ee38a25a9106781d1069d536c1849d7d1eb105a3d64e1b
+content:  sha256 374cbd14683bfd3ceb8f4f6bd4119642653b2bdd029cdb38173ac3f14a956653 (with zeros here)
 """
 
 import torch

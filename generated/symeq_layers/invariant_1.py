@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "n -> " --out DIR
 plan:     sha256 1e2208bf4b5b1cb9810e01c46bb01039319f996d12df7a18e8be317dcecb69bb
-template: sha256 2c3e5d78fc6e84ddfa38e4e12207ee789908dbe97598671fc9efc86dbf53daa8
-content:  sha256 b5a82bc7aed6b83786fcb17e79619cf8196b01424548e07e7ce3cf87e47d30ed (with zeros here)
+template: sha256 88ea1c5a89056e7a47ee38a25a9106781d1069d536c1849d7d1eb105a3d64e1b
+content:  sha256 f5a7d7d5c25bcb2588f72f965cc0eb7cb094f0e544e7ead76a061fb12f5d3d90 (with zeros here)
 """
 
 import torch
