@@ -578,8 +578,9 @@ def translation_validation(at: Setting, told: Told, step: Data) -> Data:
     same("the step", step, {"rule": str, "file": told.file, "torch": RELEASE, **proofs})
     for field in proofs:
         for setting in (settings := step[field]):
-            known = set(re.findall(r"mask of (\w+)", setting)) <= set(at.names)
-            require(known, f"{field}: a mask of another index set, {shown(setting)}")
+            masked = re.findall(r"mask of (\w+)", setting)
+            own = masked == [name for name in at.names if name in masked]
+            require(own, f"{field}: a mask of another index set, or one twice, or no order, {shown(setting)}")
         sorted_once = settings != [] and settings == sorted(set(settings))
         require(sorted_once, f"{field}: no settings, or they are not sorted, each once")
     return step
