@@ -326,7 +326,7 @@ CORRUPTIONS: dict[str, tuple[str, tuple[str, ...], Change]] = {
     ),
     "terms left out": (
         "change of basis",
-        ("substituted blocks", "there should be 5"),
+        ("substituted blocks", "expected 5"),
         put("change of basis", "substituted blocks", 4, "terms", [[4, 1]]),
     ),
     "a wrong product": (

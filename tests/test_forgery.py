@@ -381,6 +381,16 @@ ATTESTATIONS: dict[str, tuple[Change, str]] = {
         put("translation validation", 0, "forward", 1, SETTINGS[1].replace("of n", "of m")),
         "a mask of another index set",
     ),
+    "of one mask twice": (
+        put(
+            "translation validation",
+            0,
+            "forward",
+            1,
+            SETTINGS[1].replace("own mask", "own mask of n and own mask"),
+        ),
+        "or one twice",
+    ),
     "without its settings": (
         lambda document: claim(document)["steps"][-1].pop("forward"),
         "the keys of the step should be",
