@@ -5,6 +5,7 @@ from __future__ import annotations
 import statistics
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import FunctionType
 from typing import Any, TypeAlias, get_args
@@ -151,7 +152,8 @@ class _Entrants:
             references = (reference, *problem.reference_gradients())
             taped = problem.taped()
             for name, call in self._prepared(taped, entry, TRAINING):
-                entry.differences[name] = check_gradients(taped, name, call, references)
+                with quiet_compiler():  # gradients are compiled when they are first asked for
+                    entry.differences[name] = check_gradients(taped, name, call, references)
                 entry.calls[name] = training_step(taped, call)
         return entry
 
@@ -170,6 +172,15 @@ class _Entrants:
                 yield name, call if compiler is None else compiled(call, compiler, bool(ending))
 
 
+@contextmanager
+def quiet_compiler() -> Iterator[None]:
+    """Without what torch's compiler warns of, of itself."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # inductor calls what torch deprecates
+        warnings.filterwarnings("ignore", "The .grad attribute")  # dynamo looks at what is no leaf
+        yield
+
+
 def compiled(call: Callable[[], Tensor], backend: str, training: bool = False) -> Callable[[], Tensor]:
     """The call under ``torch.compile``, which has compiled once.
 
@@ -184,9 +195,7 @@ def compiled(call: Callable[[], Tensor], backend: str, training: bool = False) -
         )
     made = torch.compile(call, backend=backend, fullgraph=True, dynamic=False)
     try:
-        with warnings.catch_warnings(), torch.set_grad_enabled(training):
-            warnings.simplefilter("ignore", FutureWarning)  # inductor calls what torch deprecates
-            warnings.filterwarnings("ignore", "The .grad attribute")  # dynamo looks at what is no leaf
+        with quiet_compiler(), torch.set_grad_enabled(training):
             made()
     except BackendCompilerFailed as error:
         expected = "False, or a C++ compiler that torch.compile can use"
