@@ -173,6 +173,21 @@ def test_compiled_training(compile_backend: str) -> None:
     assert counter.frame_count == 1
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("way", [False, True])
+def test_compiled_gradients_of_several_diagonals(compile_backend: str, way: bool) -> None:
+    """Compiled code once lost terms of the gradient where x is read on several diagonals, at some sizes."""
+    layer = make(symeq.layer((3, 3)), 16, 16, bias=False, dtype=torch.float32)
+    layer.symmetrised = way
+    torch._dynamo.reset()
+    call = torch.compile(layer, fullgraph=True, dynamic=False, backend=compile_backend)
+    x = torch.randn(2, 6, 6, 6, 16, requires_grad=True)
+    cotangent = torch.randn(2, 6, 6, 6, 16)
+    found = torch.autograd.grad(call(x), (x, layer.weight), cotangent)
+    for one, two in zip(found, torch.autograd.grad(layer(x), (x, layer.weight), cotangent), strict=True):
+        assert (one - two).abs().max() <= 1e-5 * two.abs().max()
+
+
 def test_compiled_inference(compile_backend: str) -> None:
     """The 2 -> 2 layer without gradients, in the same backend: one graph again."""
     layer = make(symeq.layer((2, 2)))

@@ -6,8 +6,8 @@ with letters tell the index set of each axis, as in `EquivariantUItoU` for ``u i
 
 Change the generator, not this file; to emit it again:
     symeq generate --library --out DIR
-template: sha256 88ea1c5a89056e7a47ee38a25a9106781d1069d536c1849d7d1eb105a3d64e1b
-content:  sha256 3b1bc19fbb33e285fa841bf21e54b024f1967168079417d7a1bb40356df7eb7d (with zeros here)
+template: sha256 b1cc1cbb295c8dbc0331015e923a879ee2bb92268257989343a1aa16422d99b5
+content:  sha256 bf026d876056c1bd25d1352f4a6daf3f2ef880c4bae233ac357aee697b55e14c (with zeros here)
 """
 
 from .invariant_1 import Invariant1

@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate " -> n n n" --out DIR
 plan:     sha256 6f0b75f7dd168e96249e38c5fdeecc85e4fd7cbb62d5c3b09a41bb28f598a3da
-template: sha256 88ea1c5a89056e7a47ee38a25a9106781d1069d536c1849d7d1eb105a3d64e1b
-content:  sha256 5373ee8e11006f4f3091e2800d58bb1101d8cc413a8f2705aed80549c846353e (with zeros here)
+template: sha256 b1cc1cbb295c8dbc0331015e923a879ee2bb92268257989343a1aa16422d99b5
+content:  sha256 629a2f1554010737314496664ccbe374b72adb825eca12fb39be4aff5a20d6a9 (with zeros here)
 """
 
 import torch
@@ -104,14 +104,14 @@ def _zero_padding(x: Tensor, masks: tuple[Tensor | None, ...]) -> Tensor:
     return x if real is None else x.masked_fill(~real, 0)
 
 
-def _diagonal(x: Tensor, blocks: tuple[int, ...]) -> Tensor:
+def _diagonal(x: Tensor, blocks: tuple[int, ...], view=torch.diagonal) -> Tensor:
     """The view of x whose index axes are the blocks: its entries with equal indices in each block."""
     axes = list(blocks)
     for block in blocks:
         while axes.count(block) > 1:
             first, end = axes.index(block), -len(axes) - 1
             second = axes.index(block, first + 1)
-            x = x.diagonal(dim1=end + first, dim2=end + second).movedim(-1, end + first + 1)
+            x = view(x, 0, end + first, end + second).movedim(-1, end + first + 1)
             del axes[second]
     return x
 

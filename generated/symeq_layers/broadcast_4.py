@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate " -> n n n n" --out DIR
 plan:     sha256 7ac46e1f1f65adfa43b3e9daae7a7360774afaef1dc9ba4c7a6428c39d349419
-template: sha256 88ea1c5a89056e7a47ee38a25a9106781d1069d536c1849d7d1eb105a3d64e1b
-content:  sha256 d9f86eb4965d66a25abf52cbbb743a3f187a70d1c4f3244a057ec63b43f4399d (with zeros here)
+template: sha256 b1cc1cbb295c8dbc0331015e923a879ee2bb92268257989343a1aa16422d99b5
+content:  sha256 09b99d043eb21e9694efc5b703546604790546a35e6f18505b2dfbb514b5fc52 (with zeros here)
 """
 
 import torch
@@ -104,14 +104,14 @@ def _zero_padding(x: Tensor, masks: tuple[Tensor | None, ...]) -> Tensor:
     return x if real is None else x.masked_fill(~real, 0)
 
 
-def _diagonal(x: Tensor, blocks: tuple[int, ...]) -> Tensor:
+def _diagonal(x: Tensor, blocks: tuple[int, ...], view=torch.diagonal) -> Tensor:
     """The view of x whose index axes are the blocks: its entries with equal indices in each block."""
     axes = list(blocks)
     for block in blocks:
         while axes.count(block) > 1:
             first, end = axes.index(block), -len(axes) - 1
             second = axes.index(block, first + 1)
-            x = x.diagonal(dim1=end + first, dim2=end + second).movedim(-1, end + first + 1)
+            x = view(x, 0, end + first, end + second).movedim(-1, end + first + 1)
             del axes[second]
     return x
 

@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "n -> n n n" --out DIR
 plan:     sha256 8f72146d10fdcafc1f63953092856f85690f1a28e0f19bee30f16f20b0706680
-template: sha256 88ea1c5a89056e7a47ee38a25a9106781d1069d536c1849d7d1eb105a3d64e1b
-content:  sha256 3ce3e895cc3857da521beff4b1a63327a1bee9022e46e1ee449c449cf44babda (with zeros here)
+template: sha256 b1cc1cbb295c8dbc0331015e923a879ee2bb92268257989343a1aa16422d99b5
+content:  sha256 659ddbeb1a1c95e74dab25a788295ec9154acebb96ca6688377ac492f89158f5 (with zeros here)
 """
 
 import torch
@@ -104,14 +104,14 @@ def _zero_padding(x: Tensor, masks: tuple[Tensor | None, ...]) -> Tensor:
     return x if real is None else x.masked_fill(~real, 0)
 
 
-def _diagonal(x: Tensor, blocks: tuple[int, ...]) -> Tensor:
+def _diagonal(x: Tensor, blocks: tuple[int, ...], view=torch.diagonal) -> Tensor:
     """The view of x whose index axes are the blocks: its entries with equal indices in each block."""
     axes = list(blocks)
     for block in blocks:
         while axes.count(block) > 1:
             first, end = axes.index(block), -len(axes) - 1
             second = axes.index(block, first + 1)
-            x = x.diagonal(dim1=end + first, dim2=end + second).movedim(-1, end + first + 1)
+            x = view(x, 0, end + first, end + second).movedim(-1, end + first + 1)
             del axes[second]
     return x
 

@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "n n n -> n" --out DIR
 plan:     sha256 68ab790d093dd18cca202c95faaa945aa25cbd39fe5885559275f3f33cdfa45b
-template: sha256 88ea1c5a89056e7a47ee38a25a9106781d1069d536c1849d7d1eb105a3d64e1b
-content:  sha256 fe4bd9a80d28590fd53efe91233bcf658a1a27a127023d176d5aedbdc90d39d1 (with zeros here)
+template: sha256 b1cc1cbb295c8dbc0331015e923a879ee2bb92268257989343a1aa16422d99b5
+content:  sha256 ea572649fce0f65138044d69f4c4ad5a8e2dcfcdd701d46f35415c6d745268ed (with zeros here)
 """
 
 import torch
@@ -104,16 +104,53 @@ def _zero_padding(x: Tensor, masks: tuple[Tensor | None, ...]) -> Tensor:
     return x if real is None else x.masked_fill(~real, 0)
 
 
-def _diagonal(x: Tensor, blocks: tuple[int, ...]) -> Tensor:
+def _diagonal(x: Tensor, blocks: tuple[int, ...], view=torch.diagonal) -> Tensor:
     """The view of x whose index axes are the blocks: its entries with equal indices in each block."""
     axes = list(blocks)
     for block in blocks:
         while axes.count(block) > 1:
             first, end = axes.index(block), -len(axes) - 1
             second = axes.index(block, first + 1)
-            x = x.diagonal(dim1=end + first, dim2=end + second).movedim(-1, end + first + 1)
+            x = view(x, 0, end + first, end + second).movedim(-1, end + first + 1)
             del axes[second]
     return x
+
+
+def _read_diagonal(x: Tensor, blocks: tuple[int, ...]) -> Tensor:
+    """The same, to be read only."""
+    return _diagonal(x, blocks, _taken)
+
+
+def _taken(x: Tensor, offset: int, dim1: int, dim2: int) -> Tensor:
+    """``_Diagonal``; torch.compile does not trace functions that define their tangents."""
+    kind = _Diagonal if torch.compiler.is_compiling() else _DiagonalForwardMode
+    return kind.apply(x, offset, dim1, dim2)
+
+
+class _Diagonal(torch.autograd.Function):
+    """``torch.diagonal``; where gradients of several diagonals are added up, compiled code may lose some."""
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(x, offset, dim1, dim2):
+        return torch.diagonal(x, offset, dim1, dim2)
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        ctx.place = inputs[1:]
+
+    @staticmethod
+    def backward(ctx, gradient):
+        return torch.diag_embed(gradient, *ctx.place), None, None, None
+
+
+class _DiagonalForwardMode(_Diagonal):
+    """The same with tangents."""
+
+    @staticmethod
+    def jvp(ctx, tangent, *_):
+        return torch.diagonal(tangent, *ctx.place)
 
 
 def _sum(x: Tensor, dims: tuple[int, ...], *scales: Tensor | float | None) -> Tensor:
@@ -309,13 +346,13 @@ class Equivariant3to1(nn.Module):
             scale = dict.fromkeys(scale)  # the weights carry it already
 
         # Contract: diagonals of blocks, sums over blocks that hold inputs only.
-        c1 = _diagonal(x, (0, 1, 1))  # [0] [1 2]
+        c1 = _read_diagonal(x, (0, 1, 1))  # [0] [1 2]
         c2 = _sum(x, (-2,), scale["n"])  # [0] [1] (2)
-        c3 = _diagonal(x, (0, 0, 0))  # [0 1 2]
+        c3 = _read_diagonal(x, (0, 0, 0))  # [0 1 2]
         c4 = _diagonal(c2, (0, 0))  # [0 1] (2)
-        c5 = _sum(_diagonal(x, (0, 0, 1)), (-3,), scale["n"])  # (0 1) [2]
-        c6 = _sum(_diagonal(x, (0, 1, 0)), (-2,), scale["n"])  # [0 2] (1)
-        c7 = _sum(_diagonal(x, (0, 1, 0)), (-3,), scale["n"])  # (0 2) [1]
+        c5 = _sum(_read_diagonal(x, (0, 0, 1)), (-3,), scale["n"])  # (0 1) [2]
+        c6 = _sum(_read_diagonal(x, (0, 1, 0)), (-2,), scale["n"])  # [0 2] (1)
+        c7 = _sum(_read_diagonal(x, (0, 1, 0)), (-3,), scale["n"])  # (0 2) [1]
         c8 = _sum(c1, (-2,), scale["n"])  # [0] (1 2)
         c9 = _sum(c1, (-3,), scale["n"])  # (0) [1 2]
         c10 = _sum(c2, (-2,), scale["n"])  # [0] (1) (2)

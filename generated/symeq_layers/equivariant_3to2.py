@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "n n n -> n n" --out DIR
 plan:     sha256 a0d5f37655bbb2e0165a454bd3f7f129e067a3912d7057ea8e6fcd0c6470c39f
-template: sha256 88ea1c5a89056e7a47ee38a25a9106781d1069d536c1849d7d1eb105a3d64e1b
-content:  sha256 e15adabd06129e798eb356ce769fa8b451b184e20a88fbcdc211b3b48667fd13 (with zeros here)
+template: sha256 b1cc1cbb295c8dbc0331015e923a879ee2bb92268257989343a1aa16422d99b5
+content:  sha256 6c380ce978f6218f56751f293a856a0ba2e05601633847d6ac6e5352f132f439 (with zeros here)
 """
 
 import torch
@@ -106,16 +106,53 @@ def _zero_padding(x: Tensor, masks: tuple[Tensor | None, ...]) -> Tensor:
     return x if real is None else x.masked_fill(~real, 0)
 
 
-def _diagonal(x: Tensor, blocks: tuple[int, ...]) -> Tensor:
+def _diagonal(x: Tensor, blocks: tuple[int, ...], view=torch.diagonal) -> Tensor:
     """The view of x whose index axes are the blocks: its entries with equal indices in each block."""
     axes = list(blocks)
     for block in blocks:
         while axes.count(block) > 1:
             first, end = axes.index(block), -len(axes) - 1
             second = axes.index(block, first + 1)
-            x = x.diagonal(dim1=end + first, dim2=end + second).movedim(-1, end + first + 1)
+            x = view(x, 0, end + first, end + second).movedim(-1, end + first + 1)
             del axes[second]
     return x
+
+
+def _read_diagonal(x: Tensor, blocks: tuple[int, ...]) -> Tensor:
+    """The same, to be read only."""
+    return _diagonal(x, blocks, _taken)
+
+
+def _taken(x: Tensor, offset: int, dim1: int, dim2: int) -> Tensor:
+    """``_Diagonal``; torch.compile does not trace functions that define their tangents."""
+    kind = _Diagonal if torch.compiler.is_compiling() else _DiagonalForwardMode
+    return kind.apply(x, offset, dim1, dim2)
+
+
+class _Diagonal(torch.autograd.Function):
+    """``torch.diagonal``; where gradients of several diagonals are added up, compiled code may lose some."""
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(x, offset, dim1, dim2):
+        return torch.diagonal(x, offset, dim1, dim2)
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        ctx.place = inputs[1:]
+
+    @staticmethod
+    def backward(ctx, gradient):
+        return torch.diag_embed(gradient, *ctx.place), None, None, None
+
+
+class _DiagonalForwardMode(_Diagonal):
+    """The same with tangents."""
+
+    @staticmethod
+    def jvp(ctx, tangent, *_):
+        return torch.diagonal(tangent, *ctx.place)
 
 
 def _sum(x: Tensor, dims: tuple[int, ...], *scales: Tensor | float | None) -> Tensor:
@@ -496,9 +533,9 @@ class Equivariant3to2(nn.Module):
             scale = dict.fromkeys(scale)  # the weights carry it already
 
         # Contract: diagonals of blocks, sums over blocks that hold inputs only.
-        c1 = _diagonal(x, (0, 0, 1))  # [0 1] [2]
-        c2 = _diagonal(x, (0, 1, 0))  # [0 2] [1]
-        c3 = _diagonal(x, (0, 1, 1))  # [0] [1 2]
+        c1 = _read_diagonal(x, (0, 0, 1))  # [0 1] [2]
+        c2 = _read_diagonal(x, (0, 1, 0))  # [0 2] [1]
+        c3 = _read_diagonal(x, (0, 1, 1))  # [0] [1 2]
         c4 = _sum(x, (-2,), scale["n"])  # [0] [1] (2)
         c5 = _sum(x, (-3,), scale["n"])  # [0] (1) [2]
         c6 = _sum(x, (-4,), scale["n"])  # (0) [1] [2]

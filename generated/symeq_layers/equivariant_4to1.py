@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "n n n n -> n" --out DIR
 plan:     sha256 9cc87d0e0a9d1b6b400fd21340173251df39fb19b2a800395342845ec6962b9c
-template: sha256 88ea1c5a89056e7a47ee38a25a9106781d1069d536c1849d7d1eb105a3d64e1b
-content:  sha256 f470e64d17f7d6565042d4d7dd008c751fd29eec837711b76a7c7fb39d62a9ce (with zeros here)
+template: sha256 b1cc1cbb295c8dbc0331015e923a879ee2bb92268257989343a1aa16422d99b5
+content:  sha256 00e425e1190dc8e27baab902ea977ffb90be575db3ff0574697b3adf30010a0b (with zeros here)
 """
 
 import torch
@@ -106,16 +106,53 @@ def _zero_padding(x: Tensor, masks: tuple[Tensor | None, ...]) -> Tensor:
     return x if real is None else x.masked_fill(~real, 0)
 
 
-def _diagonal(x: Tensor, blocks: tuple[int, ...]) -> Tensor:
+def _diagonal(x: Tensor, blocks: tuple[int, ...], view=torch.diagonal) -> Tensor:
     """The view of x whose index axes are the blocks: its entries with equal indices in each block."""
     axes = list(blocks)
     for block in blocks:
         while axes.count(block) > 1:
             first, end = axes.index(block), -len(axes) - 1
             second = axes.index(block, first + 1)
-            x = x.diagonal(dim1=end + first, dim2=end + second).movedim(-1, end + first + 1)
+            x = view(x, 0, end + first, end + second).movedim(-1, end + first + 1)
             del axes[second]
     return x
+
+
+def _read_diagonal(x: Tensor, blocks: tuple[int, ...]) -> Tensor:
+    """The same, to be read only."""
+    return _diagonal(x, blocks, _taken)
+
+
+def _taken(x: Tensor, offset: int, dim1: int, dim2: int) -> Tensor:
+    """``_Diagonal``; torch.compile does not trace functions that define their tangents."""
+    kind = _Diagonal if torch.compiler.is_compiling() else _DiagonalForwardMode
+    return kind.apply(x, offset, dim1, dim2)
+
+
+class _Diagonal(torch.autograd.Function):
+    """``torch.diagonal``; where gradients of several diagonals are added up, compiled code may lose some."""
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(x, offset, dim1, dim2):
+        return torch.diagonal(x, offset, dim1, dim2)
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        ctx.place = inputs[1:]
+
+    @staticmethod
+    def backward(ctx, gradient):
+        return torch.diag_embed(gradient, *ctx.place), None, None, None
+
+
+class _DiagonalForwardMode(_Diagonal):
+    """The same with tangents."""
+
+    @staticmethod
+    def jvp(ctx, tangent, *_):
+        return torch.diagonal(tangent, *ctx.place)
 
 
 def _sum(x: Tensor, dims: tuple[int, ...], *scales: Tensor | float | None) -> Tensor:
@@ -348,43 +385,43 @@ class Equivariant4to1(nn.Module):
             scale = dict.fromkeys(scale)  # the weights carry it already
 
         # Contract: diagonals of blocks, sums over blocks that hold inputs only.
-        c1 = _diagonal(x, (0, 1, 2, 2))  # [0] [1] [2 3]
+        c1 = _read_diagonal(x, (0, 1, 2, 2))  # [0] [1] [2 3]
         c2 = _sum(x, (-2,), scale["n"])  # [0] [1] [2] (3)
-        c3 = _diagonal(x, (0, 1, 1, 1))  # [0] [1 2 3]
-        c4 = _diagonal(c2, (0, 1, 1))  # [0] [1 2] (3)
-        c5 = _sum(_diagonal(x, (0, 1, 2, 1)), (-2,), scale["n"])  # [0] [1 3] (2)
+        c3 = _read_diagonal(x, (0, 1, 1, 1))  # [0] [1 2 3]
+        c4 = _read_diagonal(c2, (0, 1, 1))  # [0] [1 2] (3)
+        c5 = _sum(_read_diagonal(x, (0, 1, 2, 1)), (-2,), scale["n"])  # [0] [1 3] (2)
         c6 = _sum(c1, (-2,), scale["n"])  # [0] [1] (2 3)
         c7 = _sum(c2, (-2,), scale["n"])  # [0] [1] (2) (3)
-        c8 = _diagonal(x, (0, 0, 0, 0))  # [0 1 2 3]
-        c9 = _diagonal(c2, (0, 0, 0))  # [0 1 2] (3)
-        c10 = _sum(_diagonal(x, (0, 0, 0, 1)), (-3,), scale["n"])  # (0 1 2) [3]
-        c11 = _sum(_diagonal(x, (0, 0, 1, 0)), (-2,), scale["n"])  # [0 1 3] (2)
-        c12 = _sum(_diagonal(x, (0, 0, 1, 0)), (-3,), scale["n"])  # (0 1 3) [2]
+        c8 = _read_diagonal(x, (0, 0, 0, 0))  # [0 1 2 3]
+        c9 = _read_diagonal(c2, (0, 0, 0))  # [0 1 2] (3)
+        c10 = _sum(_read_diagonal(x, (0, 0, 0, 1)), (-3,), scale["n"])  # (0 1 2) [3]
+        c11 = _sum(_read_diagonal(x, (0, 0, 1, 0)), (-2,), scale["n"])  # [0 1 3] (2)
+        c12 = _sum(_read_diagonal(x, (0, 0, 1, 0)), (-3,), scale["n"])  # (0 1 3) [2]
         c13 = _diagonal(c6, (0, 0))  # [0 1] (2 3)
         c14 = _sum(_diagonal(c1, (0, 0, 1)), (-3,), scale["n"])  # (0 1) [2 3]
         c15 = _diagonal(c7, (0, 0))  # [0 1] (2) (3)
-        c16 = _sum(_diagonal(c2, (0, 0, 1)), (-3,), scale["n"])  # (0 1) [2] (3)
-        c17 = _sum(_diagonal(x, (0, 0, 1, 2)), (-4, -3), scale["n"], scale["n"])  # (0 1) (2) [3]
-        c18 = _sum(_diagonal(x, (0, 1, 0, 0)), (-2,), scale["n"])  # [0 2 3] (1)
-        c19 = _sum(_diagonal(x, (0, 1, 0, 0)), (-3,), scale["n"])  # (0 2 3) [1]
-        c20 = _sum(_diagonal(x, (0, 1, 0, 1)), (-2,), scale["n"])  # [0 2] (1 3)
-        c21 = _sum(_diagonal(x, (0, 1, 0, 1)), (-3,), scale["n"])  # (0 2) [1 3]
-        c22 = _sum(_diagonal(c2, (0, 1, 0)), (-2,), scale["n"])  # [0 2] (1) (3)
-        c23 = _sum(_diagonal(c2, (0, 1, 0)), (-3,), scale["n"])  # (0 2) [1] (3)
-        c24 = _sum(_diagonal(x, (0, 1, 0, 2)), (-4, -3), scale["n"], scale["n"])  # (0 2) (1) [3]
-        c25 = _sum(_diagonal(x, (0, 1, 1, 0)), (-2,), scale["n"])  # [0 3] (1 2)
-        c26 = _sum(_diagonal(x, (0, 1, 1, 0)), (-3,), scale["n"])  # (0 3) [1 2]
+        c16 = _sum(_read_diagonal(c2, (0, 0, 1)), (-3,), scale["n"])  # (0 1) [2] (3)
+        c17 = _sum(_read_diagonal(x, (0, 0, 1, 2)), (-4, -3), scale["n"], scale["n"])  # (0 1) (2) [3]
+        c18 = _sum(_read_diagonal(x, (0, 1, 0, 0)), (-2,), scale["n"])  # [0 2 3] (1)
+        c19 = _sum(_read_diagonal(x, (0, 1, 0, 0)), (-3,), scale["n"])  # (0 2 3) [1]
+        c20 = _sum(_read_diagonal(x, (0, 1, 0, 1)), (-2,), scale["n"])  # [0 2] (1 3)
+        c21 = _sum(_read_diagonal(x, (0, 1, 0, 1)), (-3,), scale["n"])  # (0 2) [1 3]
+        c22 = _sum(_read_diagonal(c2, (0, 1, 0)), (-2,), scale["n"])  # [0 2] (1) (3)
+        c23 = _sum(_read_diagonal(c2, (0, 1, 0)), (-3,), scale["n"])  # (0 2) [1] (3)
+        c24 = _sum(_read_diagonal(x, (0, 1, 0, 2)), (-4, -3), scale["n"], scale["n"])  # (0 2) (1) [3]
+        c25 = _sum(_read_diagonal(x, (0, 1, 1, 0)), (-2,), scale["n"])  # [0 3] (1 2)
+        c26 = _sum(_read_diagonal(x, (0, 1, 1, 0)), (-3,), scale["n"])  # (0 3) [1 2]
         c27 = _sum(c3, (-2,), scale["n"])  # [0] (1 2 3)
         c28 = _sum(c3, (-3,), scale["n"])  # (0) [1 2 3]
         c29 = _sum(c4, (-2,), scale["n"])  # [0] (1 2) (3)
         c30 = _sum(c4, (-3,), scale["n"])  # (0) [1 2] (3)
-        c31 = _sum(_diagonal(x, (0, 1, 1, 2)), (-4, -3), scale["n"], scale["n"])  # (0) (1 2) [3]
-        c32 = _sum(_diagonal(x, (0, 1, 2, 0)), (-3, -2), scale["n"], scale["n"])  # [0 3] (1) (2)
-        c33 = _sum(_diagonal(x, (0, 1, 2, 0)), (-4, -2), scale["n"], scale["n"])  # (0 3) [1] (2)
-        c34 = _sum(_diagonal(x, (0, 1, 2, 0)), (-4, -3), scale["n"], scale["n"])  # (0 3) (1) [2]
+        c31 = _sum(_read_diagonal(x, (0, 1, 1, 2)), (-4, -3), scale["n"], scale["n"])  # (0) (1 2) [3]
+        c32 = _sum(_read_diagonal(x, (0, 1, 2, 0)), (-3, -2), scale["n"], scale["n"])  # [0 3] (1) (2)
+        c33 = _sum(_read_diagonal(x, (0, 1, 2, 0)), (-4, -2), scale["n"], scale["n"])  # (0 3) [1] (2)
+        c34 = _sum(_read_diagonal(x, (0, 1, 2, 0)), (-4, -3), scale["n"], scale["n"])  # (0 3) (1) [2]
         c35 = _sum(c5, (-2,), scale["n"])  # [0] (1 3) (2)
         c36 = _sum(c5, (-3,), scale["n"])  # (0) [1 3] (2)
-        c37 = _sum(_diagonal(x, (0, 1, 2, 1)), (-4, -3), scale["n"], scale["n"])  # (0) (1 3) [2]
+        c37 = _sum(_read_diagonal(x, (0, 1, 2, 1)), (-4, -3), scale["n"], scale["n"])  # (0) (1 3) [2]
         c38 = _sum(c6, (-2,), scale["n"])  # [0] (1) (2 3)
         c39 = _sum(c6, (-3,), scale["n"])  # (0) [1] (2 3)
         c40 = _sum(c1, (-4, -3), scale["n"], scale["n"])  # (0) (1) [2 3]

@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "u i -> i" --out DIR
 plan:     sha256 9439db06a6b4bfb85ec2b56da1cb732eafdc1857d122291916cdaf5fc16e4fe4
-template: sha256 88ea1c5a89056e7a47ee38a25a9106781d1069d536c1849d7d1eb105a3d64e1b
-content:  sha256 9855a401219caaca8532b37c9a32b59275433500e43cc4bc8a9469602e14ad87 (with zeros here)
+template: sha256 b1cc1cbb295c8dbc0331015e923a879ee2bb92268257989343a1aa16422d99b5
+content:  sha256 3a5d48833933dec3a03167cafc276893b36dcb799a793320dd17203e8c0febc1 (with zeros here)
 """
 
 import torch

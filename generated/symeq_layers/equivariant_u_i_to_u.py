@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "u i -> u" --out DIR
 plan:     sha256 d38b976e6283a61cdadf8b2263ca123fcf5a16cfc235495d467f1b946dd60be4
-template: sha256 88ea1c5a89056e7a47ee38a25a9106781d1069d536c1849d7d1eb105a3d64e1b
-content:  sha256 f2d3fbaf09fb8c3c1b3a6e5d50b726a59607dde6df5ed7cd01a8aea3177b8d1a (with zeros here)
+template: sha256 b1cc1cbb295c8dbc0331015e923a879ee2bb92268257989343a1aa16422d99b5
+content:  sha256 27eefed0457ea0e5133d4178ce82ea1b61983e8df10bdf922231c8143106240f (with zeros here)
 """
 
 import torch

@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "n -> " --out DIR
 plan:     sha256 1e2208bf4b5b1cb9810e01c46bb01039319f996d12df7a18e8be317dcecb69bb
-template: sha256 88ea1c5a89056e7a47ee38a25a9106781d1069d536c1849d7d1eb105a3d64e1b
-content:  sha256 f5a7d7d5c25bcb2588f72f965cc0eb7cb094f0e544e7ead76a061fb12f5d3d90 (with zeros here)
+template: sha256 b1cc1cbb295c8dbc0331015e923a879ee2bb92268257989343a1aa16422d99b5
+content:  sha256 1188302170960ae4aff1e5dfef2250ef05f6983d181d033bdfed6423d68052b2 (with zeros here)
 """
 
 import torch

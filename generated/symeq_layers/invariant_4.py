@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "n n n n -> " --out DIR
 plan:     sha256 47b372015ceda476e81101f03d87cec0126812f99f2aff00099c95200213023b
-template: sha256 88ea1c5a89056e7a47ee38a25a9106781d1069d536c1849d7d1eb105a3d64e1b
-content:  sha256 def64902f3ed84dd86f9cafdade7c5a0f0dc705bfbb5893ed026655c9d5be4a6 (with zeros here)
+template: sha256 b1cc1cbb295c8dbc0331015e923a879ee2bb92268257989343a1aa16422d99b5
+content:  sha256 455ec347ee454b8a00f830348b989543c8277eda140566c8bb8758aafba9b457 (with zeros here)
 """
 
 import torch
@@ -104,16 +104,53 @@ def _zero_padding(x: Tensor, masks: tuple[Tensor | None, ...]) -> Tensor:
     return x if real is None else x.masked_fill(~real, 0)
 
 
-def _diagonal(x: Tensor, blocks: tuple[int, ...]) -> Tensor:
+def _diagonal(x: Tensor, blocks: tuple[int, ...], view=torch.diagonal) -> Tensor:
     """The view of x whose index axes are the blocks: its entries with equal indices in each block."""
     axes = list(blocks)
     for block in blocks:
         while axes.count(block) > 1:
             first, end = axes.index(block), -len(axes) - 1
             second = axes.index(block, first + 1)
-            x = x.diagonal(dim1=end + first, dim2=end + second).movedim(-1, end + first + 1)
+            x = view(x, 0, end + first, end + second).movedim(-1, end + first + 1)
             del axes[second]
     return x
+
+
+def _read_diagonal(x: Tensor, blocks: tuple[int, ...]) -> Tensor:
+    """The same, to be read only."""
+    return _diagonal(x, blocks, _taken)
+
+
+def _taken(x: Tensor, offset: int, dim1: int, dim2: int) -> Tensor:
+    """``_Diagonal``; torch.compile does not trace functions that define their tangents."""
+    kind = _Diagonal if torch.compiler.is_compiling() else _DiagonalForwardMode
+    return kind.apply(x, offset, dim1, dim2)
+
+
+class _Diagonal(torch.autograd.Function):
+    """``torch.diagonal``; where gradients of several diagonals are added up, compiled code may lose some."""
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(x, offset, dim1, dim2):
+        return torch.diagonal(x, offset, dim1, dim2)
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        ctx.place = inputs[1:]
+
+    @staticmethod
+    def backward(ctx, gradient):
+        return torch.diag_embed(gradient, *ctx.place), None, None, None
+
+
+class _DiagonalForwardMode(_Diagonal):
+    """The same with tangents."""
+
+    @staticmethod
+    def jvp(ctx, tangent, *_):
+        return torch.diagonal(tangent, *ctx.place)
 
 
 def _sum(x: Tensor, dims: tuple[int, ...], *scales: Tensor | float | None) -> Tensor:
@@ -309,20 +346,20 @@ class Invariant4(nn.Module):
             scale = dict.fromkeys(scale)  # the weights carry it already
 
         # Contract: diagonals of blocks, sums over blocks that hold inputs only.
-        c1 = _sum(_diagonal(x, (0, 0, 0, 0)), (-2,), scale["n"])  # (0 1 2 3)
-        c2 = _sum(_diagonal(x, (0, 0, 0, 1)), (-3, -2), scale["n"], scale["n"])  # (0 1 2) (3)
-        c3 = _sum(_diagonal(x, (0, 0, 1, 0)), (-3, -2), scale["n"], scale["n"])  # (0 1 3) (2)
-        c4 = _sum(_diagonal(x, (0, 0, 1, 1)), (-3, -2), scale["n"], scale["n"])  # (0 1) (2 3)
-        c5 = _sum(_diagonal(x, (0, 0, 1, 2)), (-4, -3, -2), *[scale["n"]] * 3)  # (0 1) (2) (3)
-        c6 = _sum(_diagonal(x, (0, 1, 0, 0)), (-3, -2), scale["n"], scale["n"])  # (0 2 3) (1)
-        c7 = _sum(_diagonal(x, (0, 1, 0, 1)), (-3, -2), scale["n"], scale["n"])  # (0 2) (1 3)
-        c8 = _sum(_diagonal(x, (0, 1, 0, 2)), (-4, -3, -2), *[scale["n"]] * 3)  # (0 2) (1) (3)
-        c9 = _sum(_diagonal(x, (0, 1, 1, 0)), (-3, -2), scale["n"], scale["n"])  # (0 3) (1 2)
-        c10 = _sum(_diagonal(x, (0, 1, 1, 1)), (-3, -2), scale["n"], scale["n"])  # (0) (1 2 3)
-        c11 = _sum(_diagonal(x, (0, 1, 1, 2)), (-4, -3, -2), *[scale["n"]] * 3)  # (0) (1 2) (3)
-        c12 = _sum(_diagonal(x, (0, 1, 2, 0)), (-4, -3, -2), *[scale["n"]] * 3)  # (0 3) (1) (2)
-        c13 = _sum(_diagonal(x, (0, 1, 2, 1)), (-4, -3, -2), *[scale["n"]] * 3)  # (0) (1 3) (2)
-        c14 = _sum(_diagonal(x, (0, 1, 2, 2)), (-4, -3, -2), *[scale["n"]] * 3)  # (0) (1) (2 3)
+        c1 = _sum(_read_diagonal(x, (0, 0, 0, 0)), (-2,), scale["n"])  # (0 1 2 3)
+        c2 = _sum(_read_diagonal(x, (0, 0, 0, 1)), (-3, -2), scale["n"], scale["n"])  # (0 1 2) (3)
+        c3 = _sum(_read_diagonal(x, (0, 0, 1, 0)), (-3, -2), scale["n"], scale["n"])  # (0 1 3) (2)
+        c4 = _sum(_read_diagonal(x, (0, 0, 1, 1)), (-3, -2), scale["n"], scale["n"])  # (0 1) (2 3)
+        c5 = _sum(_read_diagonal(x, (0, 0, 1, 2)), (-4, -3, -2), *[scale["n"]] * 3)  # (0 1) (2) (3)
+        c6 = _sum(_read_diagonal(x, (0, 1, 0, 0)), (-3, -2), scale["n"], scale["n"])  # (0 2 3) (1)
+        c7 = _sum(_read_diagonal(x, (0, 1, 0, 1)), (-3, -2), scale["n"], scale["n"])  # (0 2) (1 3)
+        c8 = _sum(_read_diagonal(x, (0, 1, 0, 2)), (-4, -3, -2), *[scale["n"]] * 3)  # (0 2) (1) (3)
+        c9 = _sum(_read_diagonal(x, (0, 1, 1, 0)), (-3, -2), scale["n"], scale["n"])  # (0 3) (1 2)
+        c10 = _sum(_read_diagonal(x, (0, 1, 1, 1)), (-3, -2), scale["n"], scale["n"])  # (0) (1 2 3)
+        c11 = _sum(_read_diagonal(x, (0, 1, 1, 2)), (-4, -3, -2), *[scale["n"]] * 3)  # (0) (1 2) (3)
+        c12 = _sum(_read_diagonal(x, (0, 1, 2, 0)), (-4, -3, -2), *[scale["n"]] * 3)  # (0 3) (1) (2)
+        c13 = _sum(_read_diagonal(x, (0, 1, 2, 1)), (-4, -3, -2), *[scale["n"]] * 3)  # (0) (1 3) (2)
+        c14 = _sum(_read_diagonal(x, (0, 1, 2, 2)), (-4, -3, -2), *[scale["n"]] * 3)  # (0) (1) (2 3)
         c15 = _sum(x, (-5, -4, -3, -2), *[scale["n"]] * 4)  # (0) (1) (2) (3)
 
         # Mix: products over the channels, level by level: for each number of propagating blocks.

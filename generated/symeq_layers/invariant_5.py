@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "n n n n n -> " --out DIR
 plan:     sha256 c70e42d2be000f7df31af90c3391f8e8f2643d4393fd4605c21e2a15c68afc16
-template: sha256 88ea1c5a89056e7a47ee38a25a9106781d1069d536c1849d7d1eb105a3d64e1b
-content:  sha256 3b9979cf5399fc3c4bf24442b058f8b02d3e6055bdb2148bad09370d07d21a8a (with zeros here)
+template: sha256 b1cc1cbb295c8dbc0331015e923a879ee2bb92268257989343a1aa16422d99b5
+content:  sha256 281461e5f1c19b9aa842517c587d8f03d3ebc68a4a48490e27d3c5e59500bdce (with zeros here)
 """
 
 import torch
@@ -105,16 +105,53 @@ def _zero_padding(x: Tensor, masks: tuple[Tensor | None, ...]) -> Tensor:
     return x if real is None else x.masked_fill(~real, 0)
 
 
-def _diagonal(x: Tensor, blocks: tuple[int, ...]) -> Tensor:
+def _diagonal(x: Tensor, blocks: tuple[int, ...], view=torch.diagonal) -> Tensor:
     """The view of x whose index axes are the blocks: its entries with equal indices in each block."""
     axes = list(blocks)
     for block in blocks:
         while axes.count(block) > 1:
             first, end = axes.index(block), -len(axes) - 1
             second = axes.index(block, first + 1)
-            x = x.diagonal(dim1=end + first, dim2=end + second).movedim(-1, end + first + 1)
+            x = view(x, 0, end + first, end + second).movedim(-1, end + first + 1)
             del axes[second]
     return x
+
+
+def _read_diagonal(x: Tensor, blocks: tuple[int, ...]) -> Tensor:
+    """The same, to be read only."""
+    return _diagonal(x, blocks, _taken)
+
+
+def _taken(x: Tensor, offset: int, dim1: int, dim2: int) -> Tensor:
+    """``_Diagonal``; torch.compile does not trace functions that define their tangents."""
+    kind = _Diagonal if torch.compiler.is_compiling() else _DiagonalForwardMode
+    return kind.apply(x, offset, dim1, dim2)
+
+
+class _Diagonal(torch.autograd.Function):
+    """``torch.diagonal``; where gradients of several diagonals are added up, compiled code may lose some."""
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(x, offset, dim1, dim2):
+        return torch.diagonal(x, offset, dim1, dim2)
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        ctx.place = inputs[1:]
+
+    @staticmethod
+    def backward(ctx, gradient):
+        return torch.diag_embed(gradient, *ctx.place), None, None, None
+
+
+class _DiagonalForwardMode(_Diagonal):
+    """The same with tangents."""
+
+    @staticmethod
+    def jvp(ctx, tangent, *_):
+        return torch.diagonal(tangent, *ctx.place)
 
 
 def _sum(x: Tensor, dims: tuple[int, ...], *scales: Tensor | float | None) -> Tensor:
@@ -347,67 +384,101 @@ class Invariant5(nn.Module):
             scale = dict.fromkeys(scale)  # the weights carry it already
 
         # Contract: diagonals of blocks, sums over blocks that hold inputs only.
-        c1 = _sum(_diagonal(x, (0, 0, 0, 0, 0)), (-2,), scale["n"])  # (0 1 2 3 4)
-        c2 = _sum(_diagonal(x, (0, 0, 0, 0, 1)), (-3, -2), scale["n"], scale["n"])  # (0 1 2 3) (4)
-        c3 = _sum(_diagonal(x, (0, 0, 0, 1, 0)), (-3, -2), scale["n"], scale["n"])  # (0 1 2 4) (3)
-        c4 = _sum(_diagonal(x, (0, 0, 0, 1, 1)), (-3, -2), scale["n"], scale["n"])  # (0 1 2) (3 4)
-        c5 = _sum(_diagonal(x, (0, 0, 0, 1, 2)), (-4, -3, -2), *[scale["n"]] * 3)  # (0 1 2) (3) (4)
-        c6 = _sum(_diagonal(x, (0, 0, 1, 0, 0)), (-3, -2), scale["n"], scale["n"])  # (0 1 3 4) (2)
-        c7 = _sum(_diagonal(x, (0, 0, 1, 0, 1)), (-3, -2), scale["n"], scale["n"])  # (0 1 3) (2 4)
-        c8 = _sum(_diagonal(x, (0, 0, 1, 0, 2)), (-4, -3, -2), *[scale["n"]] * 3)  # (0 1 3) (2) (4)
-        c9 = _sum(_diagonal(x, (0, 0, 1, 1, 0)), (-3, -2), scale["n"], scale["n"])  # (0 1 4) (2 3)
-        c10 = _sum(_diagonal(x, (0, 0, 1, 1, 1)), (-3, -2), scale["n"], scale["n"])  # (0 1) (2 3 4)
-        c11 = _sum(_diagonal(x, (0, 0, 1, 1, 2)), (-4, -3, -2), *[scale["n"]] * 3)  # (0 1) (2 3) (4)
-        c12 = _sum(_diagonal(x, (0, 0, 1, 2, 0)), (-4, -3, -2), *[scale["n"]] * 3)  # (0 1 4) (2) (3)
-        c13 = _sum(_diagonal(x, (0, 0, 1, 2, 1)), (-4, -3, -2), *[scale["n"]] * 3)  # (0 1) (2 4) (3)
-        c14 = _sum(_diagonal(x, (0, 0, 1, 2, 2)), (-4, -3, -2), *[scale["n"]] * 3)  # (0 1) (2) (3 4)
+        c1 = _sum(_read_diagonal(x, (0, 0, 0, 0, 0)), (-2,), scale["n"])  # (0 1 2 3 4)
+        c2 = _sum(_read_diagonal(x, (0, 0, 0, 0, 1)), (-3, -2), scale["n"], scale["n"])  # (0 1 2 3) (4)
+        c3 = _sum(_read_diagonal(x, (0, 0, 0, 1, 0)), (-3, -2), scale["n"], scale["n"])  # (0 1 2 4) (3)
+        c4 = _sum(_read_diagonal(x, (0, 0, 0, 1, 1)), (-3, -2), scale["n"], scale["n"])  # (0 1 2) (3 4)
+        # (0 1 2) (3) (4)
+        c5 = _sum(_read_diagonal(x, (0, 0, 0, 1, 2)), (-4, -3, -2), *[scale["n"]] * 3)
+        c6 = _sum(_read_diagonal(x, (0, 0, 1, 0, 0)), (-3, -2), scale["n"], scale["n"])  # (0 1 3 4) (2)
+        c7 = _sum(_read_diagonal(x, (0, 0, 1, 0, 1)), (-3, -2), scale["n"], scale["n"])  # (0 1 3) (2 4)
+        # (0 1 3) (2) (4)
+        c8 = _sum(_read_diagonal(x, (0, 0, 1, 0, 2)), (-4, -3, -2), *[scale["n"]] * 3)
+        c9 = _sum(_read_diagonal(x, (0, 0, 1, 1, 0)), (-3, -2), scale["n"], scale["n"])  # (0 1 4) (2 3)
+        # (0 1) (2 3 4)
+        c10 = _sum(_read_diagonal(x, (0, 0, 1, 1, 1)), (-3, -2), scale["n"], scale["n"])
+        # (0 1) (2 3) (4)
+        c11 = _sum(_read_diagonal(x, (0, 0, 1, 1, 2)), (-4, -3, -2), *[scale["n"]] * 3)
+        # (0 1 4) (2) (3)
+        c12 = _sum(_read_diagonal(x, (0, 0, 1, 2, 0)), (-4, -3, -2), *[scale["n"]] * 3)
+        # (0 1) (2 4) (3)
+        c13 = _sum(_read_diagonal(x, (0, 0, 1, 2, 1)), (-4, -3, -2), *[scale["n"]] * 3)
+        # (0 1) (2) (3 4)
+        c14 = _sum(_read_diagonal(x, (0, 0, 1, 2, 2)), (-4, -3, -2), *[scale["n"]] * 3)
         # (0 1) (2) (3) (4)
-        c15 = _sum(_diagonal(x, (0, 0, 1, 2, 3)), (-5, -4, -3, -2), *[scale["n"]] * 4)
-        c16 = _sum(_diagonal(x, (0, 1, 0, 0, 0)), (-3, -2), scale["n"], scale["n"])  # (0 2 3 4) (1)
-        c17 = _sum(_diagonal(x, (0, 1, 0, 0, 1)), (-3, -2), scale["n"], scale["n"])  # (0 2 3) (1 4)
-        c18 = _sum(_diagonal(x, (0, 1, 0, 0, 2)), (-4, -3, -2), *[scale["n"]] * 3)  # (0 2 3) (1) (4)
-        c19 = _sum(_diagonal(x, (0, 1, 0, 1, 0)), (-3, -2), scale["n"], scale["n"])  # (0 2 4) (1 3)
-        c20 = _sum(_diagonal(x, (0, 1, 0, 1, 1)), (-3, -2), scale["n"], scale["n"])  # (0 2) (1 3 4)
-        c21 = _sum(_diagonal(x, (0, 1, 0, 1, 2)), (-4, -3, -2), *[scale["n"]] * 3)  # (0 2) (1 3) (4)
-        c22 = _sum(_diagonal(x, (0, 1, 0, 2, 0)), (-4, -3, -2), *[scale["n"]] * 3)  # (0 2 4) (1) (3)
-        c23 = _sum(_diagonal(x, (0, 1, 0, 2, 1)), (-4, -3, -2), *[scale["n"]] * 3)  # (0 2) (1 4) (3)
-        c24 = _sum(_diagonal(x, (0, 1, 0, 2, 2)), (-4, -3, -2), *[scale["n"]] * 3)  # (0 2) (1) (3 4)
+        c15 = _sum(_read_diagonal(x, (0, 0, 1, 2, 3)), (-5, -4, -3, -2), *[scale["n"]] * 4)
+        # (0 2 3 4) (1)
+        c16 = _sum(_read_diagonal(x, (0, 1, 0, 0, 0)), (-3, -2), scale["n"], scale["n"])
+        # (0 2 3) (1 4)
+        c17 = _sum(_read_diagonal(x, (0, 1, 0, 0, 1)), (-3, -2), scale["n"], scale["n"])
+        # (0 2 3) (1) (4)
+        c18 = _sum(_read_diagonal(x, (0, 1, 0, 0, 2)), (-4, -3, -2), *[scale["n"]] * 3)
+        # (0 2 4) (1 3)
+        c19 = _sum(_read_diagonal(x, (0, 1, 0, 1, 0)), (-3, -2), scale["n"], scale["n"])
+        # (0 2) (1 3 4)
+        c20 = _sum(_read_diagonal(x, (0, 1, 0, 1, 1)), (-3, -2), scale["n"], scale["n"])
+        # (0 2) (1 3) (4)
+        c21 = _sum(_read_diagonal(x, (0, 1, 0, 1, 2)), (-4, -3, -2), *[scale["n"]] * 3)
+        # (0 2 4) (1) (3)
+        c22 = _sum(_read_diagonal(x, (0, 1, 0, 2, 0)), (-4, -3, -2), *[scale["n"]] * 3)
+        # (0 2) (1 4) (3)
+        c23 = _sum(_read_diagonal(x, (0, 1, 0, 2, 1)), (-4, -3, -2), *[scale["n"]] * 3)
+        # (0 2) (1) (3 4)
+        c24 = _sum(_read_diagonal(x, (0, 1, 0, 2, 2)), (-4, -3, -2), *[scale["n"]] * 3)
         # (0 2) (1) (3) (4)
-        c25 = _sum(_diagonal(x, (0, 1, 0, 2, 3)), (-5, -4, -3, -2), *[scale["n"]] * 4)
-        c26 = _sum(_diagonal(x, (0, 1, 1, 0, 0)), (-3, -2), scale["n"], scale["n"])  # (0 3 4) (1 2)
-        c27 = _sum(_diagonal(x, (0, 1, 1, 0, 1)), (-3, -2), scale["n"], scale["n"])  # (0 3) (1 2 4)
-        c28 = _sum(_diagonal(x, (0, 1, 1, 0, 2)), (-4, -3, -2), *[scale["n"]] * 3)  # (0 3) (1 2) (4)
-        c29 = _sum(_diagonal(x, (0, 1, 1, 1, 0)), (-3, -2), scale["n"], scale["n"])  # (0 4) (1 2 3)
-        c30 = _sum(_diagonal(x, (0, 1, 1, 1, 1)), (-3, -2), scale["n"], scale["n"])  # (0) (1 2 3 4)
-        c31 = _sum(_diagonal(x, (0, 1, 1, 1, 2)), (-4, -3, -2), *[scale["n"]] * 3)  # (0) (1 2 3) (4)
-        c32 = _sum(_diagonal(x, (0, 1, 1, 2, 0)), (-4, -3, -2), *[scale["n"]] * 3)  # (0 4) (1 2) (3)
-        c33 = _sum(_diagonal(x, (0, 1, 1, 2, 1)), (-4, -3, -2), *[scale["n"]] * 3)  # (0) (1 2 4) (3)
-        c34 = _sum(_diagonal(x, (0, 1, 1, 2, 2)), (-4, -3, -2), *[scale["n"]] * 3)  # (0) (1 2) (3 4)
+        c25 = _sum(_read_diagonal(x, (0, 1, 0, 2, 3)), (-5, -4, -3, -2), *[scale["n"]] * 4)
+        # (0 3 4) (1 2)
+        c26 = _sum(_read_diagonal(x, (0, 1, 1, 0, 0)), (-3, -2), scale["n"], scale["n"])
+        # (0 3) (1 2 4)
+        c27 = _sum(_read_diagonal(x, (0, 1, 1, 0, 1)), (-3, -2), scale["n"], scale["n"])
+        # (0 3) (1 2) (4)
+        c28 = _sum(_read_diagonal(x, (0, 1, 1, 0, 2)), (-4, -3, -2), *[scale["n"]] * 3)
+        # (0 4) (1 2 3)
+        c29 = _sum(_read_diagonal(x, (0, 1, 1, 1, 0)), (-3, -2), scale["n"], scale["n"])
+        # (0) (1 2 3 4)
+        c30 = _sum(_read_diagonal(x, (0, 1, 1, 1, 1)), (-3, -2), scale["n"], scale["n"])
+        # (0) (1 2 3) (4)
+        c31 = _sum(_read_diagonal(x, (0, 1, 1, 1, 2)), (-4, -3, -2), *[scale["n"]] * 3)
+        # (0 4) (1 2) (3)
+        c32 = _sum(_read_diagonal(x, (0, 1, 1, 2, 0)), (-4, -3, -2), *[scale["n"]] * 3)
+        # (0) (1 2 4) (3)
+        c33 = _sum(_read_diagonal(x, (0, 1, 1, 2, 1)), (-4, -3, -2), *[scale["n"]] * 3)
+        # (0) (1 2) (3 4)
+        c34 = _sum(_read_diagonal(x, (0, 1, 1, 2, 2)), (-4, -3, -2), *[scale["n"]] * 3)
         # (0) (1 2) (3) (4)
-        c35 = _sum(_diagonal(x, (0, 1, 1, 2, 3)), (-5, -4, -3, -2), *[scale["n"]] * 4)
-        c36 = _sum(_diagonal(x, (0, 1, 2, 0, 0)), (-4, -3, -2), *[scale["n"]] * 3)  # (0 3 4) (1) (2)
-        c37 = _sum(_diagonal(x, (0, 1, 2, 0, 1)), (-4, -3, -2), *[scale["n"]] * 3)  # (0 3) (1 4) (2)
-        c38 = _sum(_diagonal(x, (0, 1, 2, 0, 2)), (-4, -3, -2), *[scale["n"]] * 3)  # (0 3) (1) (2 4)
+        c35 = _sum(_read_diagonal(x, (0, 1, 1, 2, 3)), (-5, -4, -3, -2), *[scale["n"]] * 4)
+        # (0 3 4) (1) (2)
+        c36 = _sum(_read_diagonal(x, (0, 1, 2, 0, 0)), (-4, -3, -2), *[scale["n"]] * 3)
+        # (0 3) (1 4) (2)
+        c37 = _sum(_read_diagonal(x, (0, 1, 2, 0, 1)), (-4, -3, -2), *[scale["n"]] * 3)
+        # (0 3) (1) (2 4)
+        c38 = _sum(_read_diagonal(x, (0, 1, 2, 0, 2)), (-4, -3, -2), *[scale["n"]] * 3)
         # (0 3) (1) (2) (4)
-        c39 = _sum(_diagonal(x, (0, 1, 2, 0, 3)), (-5, -4, -3, -2), *[scale["n"]] * 4)
-        c40 = _sum(_diagonal(x, (0, 1, 2, 1, 0)), (-4, -3, -2), *[scale["n"]] * 3)  # (0 4) (1 3) (2)
-        c41 = _sum(_diagonal(x, (0, 1, 2, 1, 1)), (-4, -3, -2), *[scale["n"]] * 3)  # (0) (1 3 4) (2)
-        c42 = _sum(_diagonal(x, (0, 1, 2, 1, 2)), (-4, -3, -2), *[scale["n"]] * 3)  # (0) (1 3) (2 4)
+        c39 = _sum(_read_diagonal(x, (0, 1, 2, 0, 3)), (-5, -4, -3, -2), *[scale["n"]] * 4)
+        # (0 4) (1 3) (2)
+        c40 = _sum(_read_diagonal(x, (0, 1, 2, 1, 0)), (-4, -3, -2), *[scale["n"]] * 3)
+        # (0) (1 3 4) (2)
+        c41 = _sum(_read_diagonal(x, (0, 1, 2, 1, 1)), (-4, -3, -2), *[scale["n"]] * 3)
+        # (0) (1 3) (2 4)
+        c42 = _sum(_read_diagonal(x, (0, 1, 2, 1, 2)), (-4, -3, -2), *[scale["n"]] * 3)
         # (0) (1 3) (2) (4)
-        c43 = _sum(_diagonal(x, (0, 1, 2, 1, 3)), (-5, -4, -3, -2), *[scale["n"]] * 4)
-        c44 = _sum(_diagonal(x, (0, 1, 2, 2, 0)), (-4, -3, -2), *[scale["n"]] * 3)  # (0 4) (1) (2 3)
-        c45 = _sum(_diagonal(x, (0, 1, 2, 2, 1)), (-4, -3, -2), *[scale["n"]] * 3)  # (0) (1 4) (2 3)
-        c46 = _sum(_diagonal(x, (0, 1, 2, 2, 2)), (-4, -3, -2), *[scale["n"]] * 3)  # (0) (1) (2 3 4)
+        c43 = _sum(_read_diagonal(x, (0, 1, 2, 1, 3)), (-5, -4, -3, -2), *[scale["n"]] * 4)
+        # (0 4) (1) (2 3)
+        c44 = _sum(_read_diagonal(x, (0, 1, 2, 2, 0)), (-4, -3, -2), *[scale["n"]] * 3)
+        # (0) (1 4) (2 3)
+        c45 = _sum(_read_diagonal(x, (0, 1, 2, 2, 1)), (-4, -3, -2), *[scale["n"]] * 3)
+        # (0) (1) (2 3 4)
+        c46 = _sum(_read_diagonal(x, (0, 1, 2, 2, 2)), (-4, -3, -2), *[scale["n"]] * 3)
         # (0) (1) (2 3) (4)
-        c47 = _sum(_diagonal(x, (0, 1, 2, 2, 3)), (-5, -4, -3, -2), *[scale["n"]] * 4)
+        c47 = _sum(_read_diagonal(x, (0, 1, 2, 2, 3)), (-5, -4, -3, -2), *[scale["n"]] * 4)
         # (0 4) (1) (2) (3)
-        c48 = _sum(_diagonal(x, (0, 1, 2, 3, 0)), (-5, -4, -3, -2), *[scale["n"]] * 4)
+        c48 = _sum(_read_diagonal(x, (0, 1, 2, 3, 0)), (-5, -4, -3, -2), *[scale["n"]] * 4)
         # (0) (1 4) (2) (3)
-        c49 = _sum(_diagonal(x, (0, 1, 2, 3, 1)), (-5, -4, -3, -2), *[scale["n"]] * 4)
+        c49 = _sum(_read_diagonal(x, (0, 1, 2, 3, 1)), (-5, -4, -3, -2), *[scale["n"]] * 4)
         # (0) (1) (2 4) (3)
-        c50 = _sum(_diagonal(x, (0, 1, 2, 3, 2)), (-5, -4, -3, -2), *[scale["n"]] * 4)
+        c50 = _sum(_read_diagonal(x, (0, 1, 2, 3, 2)), (-5, -4, -3, -2), *[scale["n"]] * 4)
         # (0) (1) (2) (3 4)
-        c51 = _sum(_diagonal(x, (0, 1, 2, 3, 3)), (-5, -4, -3, -2), *[scale["n"]] * 4)
+        c51 = _sum(_read_diagonal(x, (0, 1, 2, 3, 3)), (-5, -4, -3, -2), *[scale["n"]] * 4)
         c52 = _sum(x, (-6, -5, -4, -3, -2), *[scale["n"]] * 5)  # (0) (1) (2) (3) (4)
 
         # Mix: products over the channels, level by level: for each number of propagating blocks.

@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "u i -> " --out DIR
 plan:     sha256 4db696f7502476c024df5b4f5df9b86fcfc27cc4971a3155fbb9067bc81bb96c
-template: sha256 88ea1c5a89056e7a47ee38a25a9106781d1069d536c1849d7d1eb105a3d64e1b
-content:  sha256 c52275f0657f8a62adfd7ebda7ddcea183c09fa0621ad27b9ce0c50fdd2867e8 (with zeros here)
+template: sha256 b1cc1cbb295c8dbc0331015e923a879ee2bb92268257989343a1aa16422d99b5
+content:  sha256 64dbdbb323ecd2e294050886478fe6dbcf0e4013a837201c647075171091cf96 (with zeros here)
 """
 
 import torch

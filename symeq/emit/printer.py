@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from math import comb, factorial, prod
@@ -125,6 +125,7 @@ class LayerView:
     broadcast: tuple[Statement, ...]
     uses_narrow: bool
     uses_diagonal: bool
+    uses_read_diagonal: bool
     uses_sum: bool
     uses_permuted: bool
     uses_permuted_sum: bool
@@ -195,6 +196,7 @@ def view(plan: Plan, options: EmitOptions) -> LayerView:
         broadcast=broadcast,
         uses_narrow="narrow)" in text,
         uses_diagonal="_diagonal(" in text,
+        uses_read_diagonal="_read_diagonal(" in text,
         uses_sum="_sum(" in text,
         uses_permuted="_permuted(" in text,
         uses_permuted_sum="_permuted_sum(" in text,
@@ -351,12 +353,12 @@ def _dim(axis: int, axes: int) -> int:
     return axis - axes - 1
 
 
-def _diagonal(code: str, map_: AxisMap) -> tuple[str, tuple[int, ...]]:
+def _diagonal(code: str, map_: AxisMap, way: str = "_diagonal") -> tuple[str, tuple[int, ...]]:
     """The view that identifies axes within blocks, and the blocks in the order of its axes."""
     blocks = tuple(dict.fromkeys(map_.blocks))
     if len(blocks) == len(map_.blocks):
         return code, blocks
-    return f"_diagonal({code}, {_literal(map_.blocks)})", blocks
+    return f"{way}({code}, {_literal(map_.blocks)})", blocks
 
 
 def _moved(source: Sequence[int], target: Sequence[int]) -> str:
@@ -370,15 +372,22 @@ def _moved(source: Sequence[int], target: Sequence[int]) -> str:
 
 def _contract_lines(plan: Plan) -> Iterator[Statement]:
     contractions = plan.contractions()
+    on_diagonals = Counter(step.source for step in plan.contracts if _merges(step.map))
     for step in plan.contracts:
-        yield Statement(
-            f"{_c(step.target)} = {_contract_code(step, contractions, plan.signature)}",
-            str(contractions[step.target]),
+        several = on_diagonals[step.source] > 1
+        code = _contract_code(
+            step, contractions, plan.signature, "_read_diagonal" if several else "_diagonal"
         )
+        yield Statement(f"{_c(step.target)} = {code}", str(contractions[step.target]))
 
 
-def _contract_code(step: Contract, contractions: dict[int, AxisMap], signature: Signature) -> str:
-    code, blocks = _diagonal(_c(step.source), step.map)
+def _merges(map_: AxisMap) -> bool:
+    """Whether axes are identified."""
+    return map_.block_count < len(map_.blocks)
+
+
+def _contract_code(step: Contract, contractions: dict[int, AxisMap], signature: Signature, way: str) -> str:
+    code, blocks = _diagonal(_c(step.source), step.map, way)
     sets = axis_sets(contractions[step.source], signature.inputs)
     summed = [axis for axis, block in enumerate(blocks) if block not in step.map.kept]
     if summed:
