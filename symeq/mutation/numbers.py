@@ -186,6 +186,6 @@ def node_treated_apart(original: Original) -> Iterator[Change]:
 def diagonal_in_another_place(original: Original) -> Iterator[Change]:
     """A diagonal is taken, or written, beside the main one, cyclically."""
     text = original.replaced(
-        ("x.diagonal(dim1=end + first", "x.roll(1, end + second).diagonal(dim1=end + first")
+        ("view(x, 0, end + first", "view(x.roll(1, end + second), 0, end + first")
     )
     yield Change("shifted by one", text, [situation(original)])
