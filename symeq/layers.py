@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from symeq import pipeline
 from symeq.emit import names
-from symeq.signature import EmitOptions, Layout, Signature, Spec
+from symeq.signature import EmitOptions, Layout, Signature, Spec, check_layout
 
 if TYPE_CHECKING:
     from torch import nn
@@ -63,7 +63,7 @@ def _encode(signature: Signature, options: EmitOptions) -> str:
 def _decode(name: str) -> tuple[Signature, EmitOptions]:
     words = bytes.fromhex(name.removeprefix("layer_")).decode().split("|")
     signature, layout, class_name, *how = words
-    return Signature.parse(signature), EmitOptions(layout, class_name or None, *how)  # type: ignore[arg-type]  # checked there
+    return Signature.parse(signature), EmitOptions(check_layout(layout), class_name or None, *how)
 
 
 class _Emitter(MetaPathFinder, Loader):

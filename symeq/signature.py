@@ -32,9 +32,20 @@ _RESERVED = {
 
 def check_kind(kind: str) -> BasisKind:
     """The basis kind itself, ``"orbit"`` or ``"diagram"``; anything else is an ``OptionError``."""
-    if kind not in get_args(BasisKind):
-        raise OptionError("kind", kind, '"orbit" or "diagram"')
-    return kind  # type: ignore[return-value]  # narrowed by get_args, which mypy cannot follow
+    known: BasisKind
+    for known in get_args(BasisKind):
+        if kind == known:
+            return known
+    raise OptionError("kind", kind, '"orbit" or "diagram"')
+
+
+def check_layout(layout: object) -> Layout:
+    """The layout itself, ``"channels-last"`` or ``"channels-first"``; anything else is an ``OptionError``."""
+    known: Layout
+    for known in get_args(Layout):
+        if layout == known:
+            return known
+    raise OptionError("layout", layout, '"channels-last" or "channels-first"')
 
 
 def _check_names(names: Iterable[object], text: str) -> None:
@@ -210,8 +221,7 @@ class EmitOptions:
     made_for: str = ""
 
     def __post_init__(self) -> None:
-        if self.layout not in get_args(Layout):
-            raise OptionError("layout", self.layout, '"channels-last" or "channels-first"')
+        check_layout(self.layout)
         for option in ("choices", "made_for"):
             if not isinstance(text := getattr(self, option), str):
                 raise OptionError(option, text, "a string")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import prod
 from typing import Any, TypeAlias
 
@@ -57,10 +57,10 @@ class Convention:
     """
 
     positional: tuple[Any, ...] = ()
-    keywords: Mapping[str, Any] = None  # type: ignore[assignment]  # a dict, made by ``convention_of``
-    sizes: Mapping[str, str] = None  # type: ignore[assignment]  # as above
+    keywords: Mapping[str, Any] = field(default_factory=dict)
+    sizes: Mapping[str, str] = field(default_factory=dict)
     all_sizes: str | None = None
-    masks: Mapping[str, str] = None  # type: ignore[assignment]  # as above
+    masks: Mapping[str, str] = field(default_factory=dict)
     mask_needed: bool = False
     mask_form: str = MASK_FORMS[0]
     mask_inverted: bool = False

@@ -14,7 +14,7 @@ import typer
 from symeq.cli.arguments import AsJson, SpecWords, folder_of, short, signature_of
 from symeq.cli.console import CallError, counted, working, write, write_json
 from symeq.cli.verifying import verified
-from symeq.signature import EmitOptions, Signature
+from symeq.signature import EmitOptions, Signature, check_layout
 
 if TYPE_CHECKING:
     from symeq.emit.library import Difference
@@ -83,7 +83,7 @@ def generate(
         )
     if library:
         return _generate_library(folder_of(out), force, check, as_json)
-    options = EmitOptions(layout, class_name, choices or "", made_for or "")  # type: ignore[arg-type]  # an OptionError says what it may be
+    options = EmitOptions(check_layout(layout), class_name, choices or "", made_for or "")
     signature, folder = signature_of(words or []), folder_of(out)
     tuning = _tuned(signature, options) if tune else None
     if tuning is not None:

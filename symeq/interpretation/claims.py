@@ -66,13 +66,13 @@ def _read(program: Program, setting: Setting, layout: Layout, source: str | None
 def _axes(setting: Setting, layout: Layout, side: str) -> tuple[Dim, ...]:
     """The dimensions of x ("inputs") or y ("outputs")."""
     signature = setting.signature
-    kind, channels = ("in", CHANNELS[0]) if side == "inputs" else ("out", CHANNELS[1])
     batch: list[Dim] = [
         (Atom("batch", axis, (1, (batch_symbol(axis),))),) for axis in range(setting.batch_rank)
     ]
     sets = signature.inputs if side == "inputs" else signature.outputs
     nodes: list[Dim] = [(Atom("index", name, (1, (name,))),) for name in sets]
-    channel: Dim = (Atom(kind, "", (channels, ())),)  # type: ignore[arg-type]  # one of the two
+    into, out = Atom("in", "", (CHANNELS[0], ())), Atom("out", "", (CHANNELS[1], ()))
+    channel: Dim = (into,) if side == "inputs" else (out,)
     return (*batch, *nodes, channel) if layout == "channels-last" else (*batch, channel, *nodes)
 
 

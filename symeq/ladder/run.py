@@ -104,7 +104,7 @@ def pairs_of(orders: int | Sequence[Orders]) -> tuple[Orders, ...]:
         _refuse((orders, 0))  # as many operators as any of its sum, and the most steps
         each: list[Orders] = [(k, m - k) for m in range(orders + 1) for k in range(m + 1)]
     else:
-        signatures = [Signature.of(tuple(pair)) for pair in orders]  # type: ignore[arg-type]  # checked there
+        signatures = [Signature.of(tuple(pair)) for pair in orders]  # type: ignore[arg-type]  # it refuses all but two integers
         each = sorted({(s.order_in, s.order_out) for s in signatures}, key=lambda pair: (sum(pair), pair))
     if not each:
         raise OptionError("orders", orders, "an integer >= 0, or pairs of orders")

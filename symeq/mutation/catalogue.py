@@ -7,8 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 
-# The rooms of the faults register their classes in FAULTS when they are imported, in this order.
-from symeq.mutation import (  # noqa: F401
+from symeq.mutation import (  # noqa: F401  # imported to register their faults in FAULTS, in this order
     derivatives,
     hidden,
     interface,

@@ -185,7 +185,5 @@ def node_treated_apart(original: Original) -> Iterator[Change]:
 @fault(lambda signature: repeats_in(signature) or repeats_out(signature), large=True)
 def diagonal_in_another_place(original: Original) -> Iterator[Change]:
     """A diagonal is taken, or written, beside the main one, cyclically."""
-    text = original.replaced(
-        ("view(x, 0, end + first", "view(x.roll(1, end + second), 0, end + first")
-    )
+    text = original.replaced(("view(x, 0, end + first", "view(x.roll(1, end + second), 0, end + first"))
     yield Change("shifted by one", text, [situation(original)])

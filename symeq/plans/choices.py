@@ -103,9 +103,11 @@ class Choices:
                     "choices", text, f"every index set once, largest first, as in sums={example}"
                 )
             return replace(self, sums=names)
-        if value not in get_args(Form):
-            raise OptionError("choices", text, f"{key} to be one of {', '.join(get_args(Form))}")
-        return replace(self, forms=(*self.forms, (key, value)))  # type: ignore[arg-type]  # looked up
+        form: Form
+        for form in get_args(Form):
+            if value == form:
+                return replace(self, forms=(*self.forms, (key, form)))
+        raise OptionError("choices", text, f"{key} to be one of {', '.join(get_args(Form))}")
 
     def __str__(self) -> str:
         words = [f"{name}={form}" for name, form in self.forms]

@@ -278,12 +278,12 @@ def _signature(name: str, layer: type, given: Spec | None) -> Signature:
     return own
 
 
-def _basis_slots(name: str, layer: type, signature: Signature) -> tuple[int, ...] | None:
+def _basis_slots(name: str, layer: Any, signature: Signature) -> tuple[int, ...] | None:
     """The slots, by definition, of the rows of BASIS: of operators, though they may lie in a wrong order."""
     sets = signature.positions
     if len(sets) > LISTED_POSITIONS:
         return None
-    basis: Any = layer.BASIS  # type: ignore[attr-defined]  # _subject has looked
+    basis = layer.BASIS
     expected = count(sets)
     remedy = f"Expected the {expected} set partitions of the positions of {str(signature)!r}, inputs first."
     try:

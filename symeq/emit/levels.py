@@ -1,0 +1,117 @@
+"""The levels of a plan, one for each number of propagating blocks: literals, and when they are sorted."""
+
+from __future__ import annotations
+
+import itertools
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from math import factorial
+
+from symeq.emit.text import literal
+from symeq.plans.choices import SORTABLE, Choices, level_name, parts
+from symeq.plans.cost import pays
+from symeq.plans.ir import AxisMap, Permutation, Plan, axis_sets
+from symeq.representations.young import fourier, inverse_fourier, irreducibles
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """One matrix product: the literals that its slots are computed from, and its shape."""
+
+    name: str
+    words: str
+    rows: int
+    columns: int
+    start: int
+    permutations: tuple[Permutation, ...]
+    group_sizes: tuple[int, ...]
+    sources: tuple[str, ...]
+    targets: tuple[str, ...]
+
+    @property
+    def symmetrisable(self) -> bool:
+        """Whether it can go through the representations of one symmetric group, neither trivial nor large."""
+        return len(self.group_sizes) == 1 and self.group_sizes[0] in SORTABLE
+
+
+@dataclass(frozen=True, slots=True)
+class Representations:
+    """The tables of the symmetric group of a level: dimensions, and the change of basis there and back."""
+
+    c: int
+    name: str
+    order: int
+    dimensions: str
+    fourier: tuple[str, ...]
+    inverse: tuple[str, ...]
+
+
+def levels_of(plan: Plan) -> Iterator[Level]:
+    """The levels, the highest first."""
+    contractions, broadcasts = plan.contractions(), plan.broadcast_maps()
+    start = 0
+    for mix in plan.mixes:
+        sources, permutations, targets = parts(mix)
+        sets = axis_sets(contractions[sources[0]], plan.signature.inputs)
+        groups = tuple(len(list(group)) for _, group in itertools.groupby(sets))
+        yield Level(
+            name=level_name(sets, plan.signature),
+            words=", ".join(f"{sets.count(name)} of {name}" for name in plan.signature.index_sets) or "none",
+            rows=len(mix.sources),
+            columns=len(mix.targets),
+            start=start,
+            permutations=tuple(permutations),
+            group_sizes=groups,
+            sources=tuple(_source_literal(contractions[at], plan.signature.inputs) for at in sources),
+            targets=tuple(_target_literal(broadcasts[at], plan.signature.outputs) for at in targets),
+        )
+        start += len(mix.sources) * len(mix.targets)
+
+
+def _source_literal(map_: AxisMap, sets: tuple[str, ...]) -> str:
+    """For each input axis its block, numbered within its index set; the first axis of each kept one."""
+    seen: dict[str, dict[int, int]] = defaultdict(dict)
+    local = [
+        seen[name].setdefault(block, len(seen[name])) for block, name in zip(map_.blocks, sets, strict=True)
+    ]
+    return f"({literal(local)}, {literal(map_.axes(block)[0] for block in map_.kept)})"
+
+
+def _target_literal(map_: AxisMap, sets: tuple[str, ...]) -> str:
+    """For each output axis the place of its block among the kept ones, or c plus its number elsewhere."""
+    seen: dict[str, dict[int, int]] = defaultdict(dict)
+    codes = []
+    for block, name in zip(map_.blocks, sets, strict=True):
+        if block in map_.kept:
+            codes.append(map_.kept.index(block))
+        else:
+            codes.append(len(map_.kept) + seen[name].setdefault(block, len(seen[name])))
+    return literal(codes)
+
+
+def where_sorted(levels: Sequence[Level], choices: Choices) -> str:
+    """The condition on the channels under which symmetrising is worth it; the highest level decides."""
+    if not levels:
+        return ""
+    if choices.sorted_from is not None:
+        return f"min(in_channels, out_channels) >= {choices.sorted_from}"
+    level = levels[0]
+    (c,) = level.group_sizes
+    sources, targets = len(level.sources), len(level.targets)
+    saved, moved_in, moved_out = pays(c, sources, targets)
+    product = "in_channels * out_channels" if saved == 1 else f"{saved} * in_channels * out_channels"
+    return f"{product} >= {moved_in} * in_channels + {moved_out} * out_channels"
+
+
+def representations(level: Level) -> Representations:
+    """The tables of a level's symmetric group."""
+    (c,) = level.group_sizes
+    return Representations(
+        c=c,
+        name=level.name,
+        order=factorial(c),
+        dimensions=literal(found.dimension for found in irreducibles(c)),
+        fourier=tuple(map(literal, fourier(c))),
+        inverse=tuple(map(literal, inverse_fourier(c))),
+    )
