@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from symeq.interpretation import forms, sorting, values
+from symeq.interpretation import algebra, forms, reshaping, sorting, summing, values
 from symeq.interpretation.forms import Unproved
 from symeq.interpretation.operands import Context, Operand, dimensions, lifted, polynomial, rational
 from symeq.interpretation.values import Value
@@ -20,8 +20,8 @@ def plus(context: Context, left: Operand, right: Operand, alpha: Operand = 1) ->
     one, two = lifted(context.setting, left), lifted(context.setting, right)
     if not isinstance(alpha, int) or isinstance(alpha, bool):
         factor = rational(alpha)
-        return values.add(one, two, int(factor) if factor.denominator == 1 else factor)
-    return values.add(one, two, alpha)
+        return algebra.add(one, two, int(factor) if factor.denominator == 1 else factor)
+    return algebra.add(one, two, alpha)
 
 
 def minus(context: Context, left: Operand, right: Operand, alpha: Operand = 1) -> Value:
@@ -35,8 +35,8 @@ def times(context: Context, left: Operand, right: Operand) -> Value:
         return sorting.shared_out(lifted(context.setting, left), right, divide=False)
     for value, other in ((left, right), (right, left)):
         if isinstance(value, Value) and not isinstance(other, Value | torch.Tensor):
-            return values.scaled(value, polynomial(other))
-    return values.multiply(lifted(context.setting, left), lifted(context.setting, right))
+            return algebra.scaled(value, polynomial(other))
+    return algebra.multiply(lifted(context.setting, left), lifted(context.setting, right))
 
 
 def divided(context: Context, left: Operand, right: Operand, rounding_mode: str | None = None) -> Value:
@@ -68,8 +68,8 @@ def _powered(value: Value, exponents: Sequence[Fraction]) -> Value:
 def power(context: Context, base: Operand, exponent: Operand) -> Value:
     """Base ** exponent, where both are coefficients."""
     left, right = lifted(context.setting, base), lifted(context.setting, exponent)
-    ones = values.add(_zero_like(left), _zero_like(right), raw=True)
-    left, right = (values.add(ones, side) for side in (left, right))
+    ones = algebra.add(_zero_like(left), _zero_like(right), raw=True)
+    left, right = (algebra.add(ones, side) for side in (left, right))
     exponents = []
     for form in right.data.reshape(-1):
         value = forms.as_polynomial(form)
@@ -114,7 +114,7 @@ def at_least(context: Context, operand: Operand, bound: Operand | None) -> Value
     limit = lifted(context.setting, bound) if bound is not None else None
     one = limit is not None and all(forms.as_polynomial(f) == {(): 1} for f in limit.data.reshape(-1))
     if limit is not None:
-        value = values.add(value, values.zero(value.setting, limit.dims))
+        value = algebra.add(value, values.zero(value.setting, limit.dims))
     return replace(value, data=values.mapped(value.data, raised))
 
 
@@ -143,19 +143,19 @@ def summed(
     context: Context, value: Value, dim: Any = None, keepdim: bool = False, dtype: Any = None
 ) -> Value:
     """The sum over dimensions, all if none are given."""
-    return values.summed(value, dimensions(value, dim), keepdim)
+    return summing.summed(value, dimensions(value, dim), keepdim)
 
 
 def mean(context: Context, value: Value, dim: Any = None, keepdim: bool = False, dtype: Any = None) -> Value:
     """The sum over dimensions divided by their sizes."""
     count, symbols = values.size_of(tuple(a for at in dimensions(value, dim) for a in value.dims[at]))
     divisor = {tuple(sorted((s, 2 * symbols.count(s)) for s in set(symbols))): count}
-    return values.scaled(summed(context, value, dim, keepdim, dtype), forms.power(divisor, Fraction(-1)))
+    return algebra.scaled(summed(context, value, dim, keepdim, dtype), forms.power(divisor, Fraction(-1)))
 
 
 def product(context: Context, left: Operand, right: Operand) -> Value:
     """The matrix product."""
-    return values.matmul(lifted(context.setting, left), lifted(context.setting, right))
+    return summing.matmul(lifted(context.setting, left), lifted(context.setting, right))
 
 
 def added_product(
@@ -168,7 +168,7 @@ def added_product(
 
 def linear(context: Context, value: Operand, weight: Value, bias: Operand | None = None) -> Value:
     """Value @ weight.T + bias."""
-    result = product(context, value, values.permute(weight, [1, 0]))
+    result = product(context, value, reshaping.permute(weight, [1, 0]))
     return result if bias is None else plus(context, result, bias)
 
 
@@ -193,10 +193,10 @@ def einsum(context: Context, equation: str, operands: Sequence[Operand], path: A
     result: Value | None = None
     for labels, tensor in zip(spelled, tensors, strict=True):
         moved = _ordered(tensor, labels, order)
-        result = moved if result is None else values.multiply(result, moved)
+        result = moved if result is None else algebra.multiply(result, moved)
     if result is None:
         raise Unproved("einsum of nothing")
-    return values.summed(result, list(range(len(output), len(order))))
+    return summing.summed(result, list(range(len(output), len(order))))
 
 
 def _spelled(term: str, extra: int) -> list[str]:
@@ -211,14 +211,14 @@ def _ordered(value: Value, labels: Sequence[str], order: Sequence[str]) -> Value
         while names.count(name) > 1:
             first = names.index(name)
             second = names.index(name, first + 1)
-            value = values.diagonal(value, first, second)
+            value = reshaping.diagonal(value, first, second)
             del names[second], names[first]
             names.append(name)
     present = [name for name in order if name in names]
-    value = values.permute(value, [names.index(name) for name in present])
+    value = reshaping.permute(value, [names.index(name) for name in present])
     for at, name in enumerate(order):
         if name not in names:
-            value = values.unsqueeze(value, at)
+            value = reshaping.unsqueeze(value, at)
     return value
 
 
@@ -226,15 +226,15 @@ def filled(context: Context, value: Operand, mask: Operand, fill: Operand) -> Va
     """Zero in place of the entries where the mask holds."""
     if isinstance(fill, Value) or rational(fill if not isinstance(fill, torch.Tensor) else fill.item()) != 0:
         raise Unproved("padded entries replaced by something other than zero")
-    return values.kept_where(lifted(context.setting, value), values.negated(_truth(context, mask)))
+    return algebra.kept_where(lifted(context.setting, value), algebra.negated(_truth(context, mask)))
 
 
 def chosen(context: Context, condition: Operand, left: Operand, right: Operand) -> Value:
     """Left where the condition holds, right elsewhere."""
     truth = _truth(context, condition)
-    one = values.kept_where(lifted(context.setting, left), truth)
-    two = values.kept_where(lifted(context.setting, right), values.negated(truth))
-    return values.add(one, two, raw=True)  # each entry is one of the two, untouched
+    one = algebra.kept_where(lifted(context.setting, left), truth)
+    two = algebra.kept_where(lifted(context.setting, right), algebra.negated(truth))
+    return algebra.add(one, two, raw=True)  # each entry is one of the two, untouched
 
 
 def _truth(context: Context, operand: Operand) -> Value:
@@ -246,18 +246,18 @@ def _truth(context: Context, operand: Operand) -> Value:
 
 def both(context: Context, left: Operand, right: Operand) -> Value:
     """Left and right."""
-    return values.multiply(_truth(context, left), _truth(context, right))
+    return algebra.multiply(_truth(context, left), _truth(context, right))
 
 
 def either(context: Context, left: Operand, right: Operand) -> Value:
     """Left or right."""
-    one, two = (values.negated(_truth(context, side)) for side in (left, right))
-    return values.negated(values.multiply(one, two))
+    one, two = (algebra.negated(_truth(context, side)) for side in (left, right))
+    return algebra.negated(algebra.multiply(one, two))
 
 
 def inverted(context: Context, operand: Operand) -> Value:
     """Not operand."""
-    return values.negated(_truth(context, operand))
+    return algebra.negated(_truth(context, operand))
 
 
 def cast(context: Context, value: Operand, *arguments: Any, **options: Any) -> Value:

@@ -8,7 +8,7 @@ from typing import Any
 from torch import nn
 
 from symeq.combinatorics.partitions import count, unrank
-from symeq.interpretation import forms, sorting, values
+from symeq.interpretation import algebra, forms, sorting, values
 from symeq.interpretation.forms import Form, Skeleton, Unproved
 from symeq.interpretation.interpreter import interpret
 from symeq.interpretation.meaning import Meaning
@@ -131,7 +131,7 @@ def compare(what: str, found: Any, dims: tuple[Dim, ...], expected: Sequence[For
         raise Unproved(f"{what} holds entries of x that may be padding")
     if found.shape != wanted.shape:
         raise Unproved(f"{what} has the axes {found}, expected {wanted}")
-    whole = values.add(wanted, found)
+    whole = algebra.add(wanted, found)
     if _kinds(whole) != _kinds(wanted):
         raise Unproved(f"{what} has the axes {found}, expected {wanted}")
     forms_ = map(sorting.completed, whole.data.reshape(-1))

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from symeq.interpretation import forms, sorting, values
+from symeq.interpretation import algebra, forms, reshaping, sorting, values
 from symeq.interpretation.forms import Unproved
 from symeq.interpretation.operands import Context, Operand, length, lifted, rational, refuse_offset, whole
 from symeq.interpretation.values import Atom, Dim, Value
@@ -34,7 +34,7 @@ def selected(context: Context, value: Value, dim: int, index: Any) -> Value:
     if isinstance(index, sorting.Back):
         return sorting.restored(value, at, index)
     length(value, at)
-    return values.taken(value, at, indices(index))
+    return reshaping.taken(value, at, indices(index))
 
 
 def indexed(context: Context, value: Value, index: Sequence[Any]) -> Value:
@@ -48,7 +48,7 @@ def indexed(context: Context, value: Value, index: Sequence[Any]) -> Value:
     if entry.dtype == torch.bool:
         entry = entry.nonzero().reshape(-1)
     size = length(value, places[0])
-    return values.taken(value, places[0], [at + size if at < 0 else at for at in indices(entry)])
+    return reshaping.taken(value, places[0], [at + size if at < 0 else at for at in indices(entry)])
 
 
 def index_added(
@@ -59,7 +59,7 @@ def index_added(
     at, factor, rows = whole(dim) % len(target.dims), rational(alpha), indices(index)
     lengths = [length(side, at) for side in (target, added)]
     target, added = (
-        values.add(side, values.zero(context.setting, _with_numbers(other, at, length)))
+        algebra.add(side, values.zero(context.setting, _with_numbers(other, at, length)))
         for side, other, length in ((target, added, lengths[0]), (added, target, lengths[1]))
     )
     if (
@@ -96,14 +96,14 @@ def _kinds(dims: Sequence[Dim], skip: int) -> list[list[tuple[str, str | int]]]:
 def concatenated(context: Context, tensors: Sequence[Operand], dim: int = 0) -> Value:
     """The tensors one after another."""
     parts = [lifted(context.setting, tensor) for tensor in tensors]
-    return values.concatenated(parts, whole(dim) % len(parts[0].dims))
+    return reshaping.concatenated(parts, whole(dim) % len(parts[0].dims))
 
 
 def stacked(context: Context, tensors: Sequence[Operand], dim: int = 0) -> Value:
     """The tensors along a dimension of their own."""
     parts = [lifted(context.setting, tensor) for tensor in tensors]
     at = whole(dim) % (len(parts[0].dims) + 1)
-    return values.concatenated([values.unsqueeze(part, at) for part in parts], at)
+    return reshaping.concatenated([reshaping.unsqueeze(part, at) for part in parts], at)
 
 
 def full(context: Context, fill: Operand) -> Value:
@@ -122,14 +122,14 @@ def identity(context: Context, *sizes: Any, **options: Any) -> Value:
         ((Atom("constant", "", context.shape[0]),),),
         lifted(context.setting, 1).data,
     )
-    return values.embedded(line, 0, 1)
+    return reshaping.embedded(line, 0, 1)
 
 
 def embedded(context: Context, value: Value, offset: int = 0, dim1: int = -2, dim2: int = -1) -> Value:
     """The last dimension on a diagonal of two."""
     refuse_offset(offset)
     rank = len(value.dims) + 1
-    return values.embedded(value, whole(dim1) % rank, whole(dim2) % rank)
+    return reshaping.embedded(value, whole(dim1) % rank, whole(dim2) % rank)
 
 
 def diagonal_backward(
@@ -150,7 +150,7 @@ def slice_backward(
 def select_backward(context: Context, gradient: Value, sizes: Any, dim: int, index: int) -> Value:
     """The gradient of ``select``."""
     at = whole(dim) % len(context.shape)
-    spread = values.unsqueeze(gradient, at)
+    spread = reshaping.unsqueeze(gradient, at)
     return replace_part(full(context, 0), spread, at, index, whole(index) + 1, 1)
 
 

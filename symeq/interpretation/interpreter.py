@@ -17,7 +17,7 @@ import sympy
 import torch
 from torch import Tensor, fx
 
-from symeq.interpretation import sorting, values
+from symeq.interpretation import algebra, reshaping, sorting, values
 from symeq.interpretation.dtypes import refuse_rounding
 from symeq.interpretation.forms import Unproved
 from symeq.interpretation.operands import Context, Opaque, lifted, polynomial
@@ -82,7 +82,7 @@ class _Tensor:
         """Writes what was there plus ``change``: writing is affine, so that only the change is carried."""
         self._refuse_write()
         whole = self._whole()
-        self._put(values.add(whole, self._carried(change, values.emptied(whole))))
+        self._put(algebra.add(whole, self._carried(change, values.emptied(whole))))
 
     def _whole(self) -> Value:
         if self.cell.stale:
@@ -323,7 +323,7 @@ def _written(tensor: Any, new: Any, context: Context, checked: Callable[[Value],
         raise Unproved("a constant of the program that is written to")
     new = lifted(context.setting, new)
     if new.shape != context.shape:
-        new = values.expand(new, context.shape)
+        new = reshaping.expand(new, context.shape)
     tensor.write(checked(new))
     return tensor
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from fractions import Fraction
 
-from symeq.interpretation import values
+from symeq.interpretation import reshaping
 from symeq.interpretation.arithmetic import (
     added_product,
     at_least,
@@ -116,9 +116,9 @@ NATURAL: Mapping[str, Callable[..., Value]] = {
 
 
 MAYBE_VIEWS: Mapping[str, Callable[..., Value]] = {
-    "reshape": lambda c, value, shape: values.view(lifted(c.setting, value), c.shape),
-    "reshape_as": lambda c, value, other: values.view(lifted(c.setting, value), c.shape),
-    "flatten": lambda c, value, *a, **k: values.view(lifted(c.setting, value), c.shape),
+    "reshape": lambda c, value, shape: reshaping.view(lifted(c.setting, value), c.shape),
+    "reshape_as": lambda c, value, other: reshaping.view(lifted(c.setting, value), c.shape),
+    "flatten": lambda c, value, *a, **k: reshaping.view(lifted(c.setting, value), c.shape),
     "contiguous": copied,
     "einsum": einsum,
     "to": cast,

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from symeq.interpretation import values
+from symeq.interpretation import algebra, reshaping, values
 from symeq.interpretation.forms import Polynomial, Unproved
 from symeq.interpretation.operands import Context, dimensions, length, polynomial, refuse_offset, whole
 from symeq.interpretation.values import Atom, Dim, Size, Value
@@ -22,7 +22,7 @@ class View:
 
 def _order_view(order: Sequence[int]) -> View:
     back = [order.index(at) for at in range(len(order))]
-    return View(lambda v: values.permute(v, order), lambda old, new: values.permute(new, back))
+    return View(lambda v: reshaping.permute(v, order), lambda old, new: reshaping.permute(new, back))
 
 
 def permute(context: Context, value: Value, dims: Sequence[int]) -> View:
@@ -60,16 +60,16 @@ def diagonal(context: Context, value: Value, offset: int = 0, dim1: int = 0, dim
     first, second = whole(dim1) % len(value.dims), whole(dim2) % len(value.dims)
 
     def write(old: Value, new: Value) -> Value:
-        change = values.add(new, values.diagonal(old, first, second), -1)
-        return values.add(old, values.embedded(change, first, second))
+        change = algebra.add(new, reshaping.diagonal(old, first, second), -1)
+        return algebra.add(old, reshaping.embedded(change, first, second))
 
-    return View(lambda v: values.diagonal(v, first, second), write)
+    return View(lambda v: reshaping.diagonal(v, first, second), write)
 
 
 def unsqueeze(context: Context, value: Value, dim: int) -> View:
     """One dimension of size 1 more."""
     at = whole(dim) % (len(value.dims) + 1)
-    return View(lambda v: values.unsqueeze(v, at), lambda old, new: values.squeeze(new, at))
+    return View(lambda v: reshaping.unsqueeze(v, at), lambda old, new: reshaping.squeeze(new, at))
 
 
 def squeeze(context: Context, value: Value, dim: Any = None) -> View:
@@ -78,12 +78,12 @@ def squeeze(context: Context, value: Value, dim: Any = None) -> View:
 
     def see(v: Value) -> Value:
         for at in reversed(gone):
-            v = values.squeeze(v, at)
+            v = reshaping.squeeze(v, at)
         return v
 
     def write(old: Value, new: Value) -> Value:
         for at in gone:
-            new = values.unsqueeze(new, at)
+            new = reshaping.unsqueeze(new, at)
         return new
 
     return View(see, write)
@@ -92,7 +92,7 @@ def squeeze(context: Context, value: Value, dim: Any = None) -> View:
 def reshaped(context: Context, value: Value, *arguments: Any) -> View:
     """The same entries in row-major order."""
     shape, before = context.shape, value.shape
-    return View(lambda v: values.view(v, shape), lambda old, new: values.view(new, before))
+    return View(lambda v: reshaping.view(v, shape), lambda old, new: reshaping.view(new, before))
 
 
 def expanded(context: Context, value: Value, *arguments: Any, **options: Any) -> View:
@@ -102,7 +102,7 @@ def expanded(context: Context, value: Value, *arguments: Any, **options: Any) ->
     def refuse(old: Value, new: Value) -> Value:
         raise Unproved("a write into an expanded tensor, whose copies share memory")
 
-    return View(lambda v: values.expand(v, shape), refuse)
+    return View(lambda v: reshaping.expand(v, shape), refuse)
 
 
 def sliced(
@@ -131,9 +131,11 @@ def picked(context: Context, value: Value, dim: int, index: int) -> View:
     place = whole(index) % length(value, at)
 
     def see(v: Value) -> Value:
-        return values.squeeze(_cut(v, at, place, place + 1), at)
+        return reshaping.squeeze(_cut(v, at, place, place + 1), at)
 
-    return View(see, lambda old, new: replace_part(old, values.unsqueeze(new, at), at, place, place + 1, 1))
+    return View(
+        see, lambda old, new: replace_part(old, reshaping.unsqueeze(new, at), at, place, place + 1, 1)
+    )
 
 
 def same(context: Context, value: Value, *arguments: Any, **options: Any) -> View:
@@ -164,7 +166,7 @@ def replace_part(value: Value, new: Value, dim: Any, start: Any, end: Any, step:
         raise Unproved("every second entry, or fewer, replaced")
     bounds = _bounds(value, at, start, end)
     if bounds is None:
-        return values.add(values.zero(value.setting, value.dims), new, raw=True)
+        return algebra.add(values.zero(value.setting, value.dims), new, raw=True)
     first, last = bounds
     size = length(value, at)
     pieces = []
@@ -173,7 +175,7 @@ def replace_part(value: Value, new: Value, dim: Any, start: Any, end: Any, step:
     pieces.append(new)
     if last < size:
         pieces.append(_piece(value, at, last, size, new))
-    return values.concatenated(pieces, at) if len(pieces) > 1 else new
+    return reshaping.concatenated(pieces, at) if len(pieces) > 1 else new
 
 
 def _piece(value: Value, at: int, start: int, stop: int, typed: Value) -> Value:
@@ -190,8 +192,8 @@ def _piece(value: Value, at: int, start: int, stop: int, typed: Value) -> Value:
         piece = replace(value, dims=tuple(dims))
         template: list[Dim] = [()] * len(dims)
         template[at] = (values.number_atom(rest[0]), *tail)
-        return values.add(piece, values.zero(value.setting, tuple(template)), raw=True)
-    return values.part(value, at, start, stop)
+        return algebra.add(piece, values.zero(value.setting, tuple(template)), raw=True)
+    return reshaping.part(value, at, start, stop)
 
 
 def _cut(value: Value, at: int, start: int, stop: int, step: int = 1) -> Value:
@@ -202,7 +204,7 @@ def _cut(value: Value, at: int, start: int, stop: int, step: int = 1) -> Value:
         return replace(value, dims=tuple(dims))
     if (start, stop, step) == (0, length(value, at), 1):
         return value
-    return values.part(value, at, start, stop, step)
+    return reshaping.part(value, at, start, stop, step)
 
 
 def _bounds(value: Value, at: int, start: Any, end: Any) -> tuple[int, int] | None:
