@@ -18,10 +18,11 @@ from symeq.interpretation.meaning import Meaning
 from symeq.interpretation.values import Setting
 from symeq.pipeline import emit
 from symeq.signature import EmitOptions, Signature
+from symeq.verification.cases import Mismatch
 from symeq.verification.load import resolve
 from symeq.verification.proofs import ProofCase, Proofs
 from symeq.verification.runs import Runs
-from symeq.verification.trial import Mismatch, Trial
+from symeq.verification.trial import Trial
 
 
 def proved(plant: Plant, prove: Callable[..., object], rank: int = 1) -> None:

@@ -13,6 +13,7 @@ from typing import TypeAlias
 import torch
 
 from symeq.signature import Spec
+from symeq.verification.cases import Mismatch, Rung
 from symeq.verification.conduct import conduct_checks
 from symeq.verification.contract import contract_checks
 from symeq.verification.load import Subject, Target, resolve
@@ -20,7 +21,7 @@ from symeq.verification.precision import compiled_checks, precision_checks, tran
 from symeq.verification.proofs import Proofs
 from symeq.verification.report import Check, VerificationReport
 from symeq.verification.runs import Runs
-from symeq.verification.trial import Mismatch, Rung, Trial, has_two_ways
+from symeq.verification.trial import Trial, has_two_ways
 from symeq.verification.values import value_checks
 
 Progress: TypeAlias = Callable[[str, int, int], None]

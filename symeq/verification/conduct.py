@@ -10,8 +10,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from symeq.verification.sizes import graded_sizes, usual_sizes
-from symeq.verification.trial import (
+from symeq.verification.cases import (
     BASES,
     IN_CHANNELS,
     OUT_CHANNELS,
@@ -20,11 +19,10 @@ from symeq.verification.trial import (
     Masks,
     Mismatch,
     Rung,
-    Trial,
     raised,
-    take_way,
-    way_of,
 )
+from symeq.verification.sizes import graded_sizes, usual_sizes
+from symeq.verification.trial import Trial, take_way, way_of
 
 
 def conduct_checks(trial: Trial) -> Iterator[Rung]:

@@ -10,18 +10,10 @@ from typing import Any
 import torch
 
 from symeq.combinatorics.partitions import unrank
+from symeq.verification.cases import BASES, IN_CHANNELS, OUT_CHANNELS, Case, Mismatch, Rung, raised
 from symeq.verification.dense import Array
 from symeq.verification.load import LISTED_POSITIONS
-from symeq.verification.trial import (
-    BASES,
-    IN_CHANNELS,
-    OUT_CHANNELS,
-    Case,
-    Mismatch,
-    Rung,
-    Trial,
-    raised,
-)
+from symeq.verification.trial import Trial
 
 _SAMPLED_ROWS = 1000  # of a lazy BASIS
 _ARGUMENTS = {

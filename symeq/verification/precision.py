@@ -14,9 +14,7 @@ from torch import Tensor, nn
 
 from symeq.interpretation.tracing import lean
 from symeq.plans.cost import steps
-from symeq.verification.dense import Array, cancellation
-from symeq.verification.sizes import Sizes, graded_sizes, sizes_in_words, usual_sizes
-from symeq.verification.trial import (
+from symeq.verification.cases import (
     BASES,
     IN_CHANNELS,
     OUT_CHANNELS,
@@ -26,9 +24,11 @@ from symeq.verification.trial import (
     Mismatch,
     Parameters,
     Rung,
-    Trial,
     raised,
 )
+from symeq.verification.dense import Array, cancellation
+from symeq.verification.sizes import Sizes, graded_sizes, sizes_in_words, usual_sizes
+from symeq.verification.trial import Trial
 from symeq.verification.values import pulled_back
 
 HALVES = (torch.float16, torch.bfloat16)

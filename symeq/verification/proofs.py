@@ -20,7 +20,8 @@ from symeq.interpretation.tracing import CHANNELS, Program
 from symeq.interpretation.values import MaskKind, Setting
 from symeq.plans.cost import steps
 from symeq.signature import BasisKind, Normalization
-from symeq.verification.trial import BASES, NORMALIZATIONS, Case, Mismatch, Rung, Trial
+from symeq.verification.cases import BASES, NORMALIZATIONS, Case, Mismatch, Rung
+from symeq.verification.trial import Trial
 
 MANY_STEPS = 250
 """Up to so many contractions and broadcasts every combination of options is proved; above, a trace takes

@@ -30,9 +30,10 @@ from symeq.interpretation.recording import (
     first_difference,
 )
 from symeq.interpretation.tracing import CHANNELS, Role
+from symeq.verification.cases import Case, Mismatch, Rung, raised
 from symeq.verification.load import in_one_line
 from symeq.verification.proofs import ProofCase, Proofs
-from symeq.verification.trial import Case, Mismatch, Rung, Trial, has_two_ways, raised, take_way, way_of
+from symeq.verification.trial import Trial, has_two_ways, take_way, way_of
 
 Sizes: TypeAlias = "Mapping[str, int]"
 

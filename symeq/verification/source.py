@@ -9,10 +9,11 @@ from typing import TypeAlias
 import torch
 
 from symeq.signature import Signature
+from symeq.verification.cases import Mismatch
 from symeq.verification.contract import contract_checks
 from symeq.verification.load import resolve
 from symeq.verification.proofs import Proofs
-from symeq.verification.trial import Mismatch, Trial, has_two_ways
+from symeq.verification.trial import Trial, has_two_ways
 
 Progress: TypeAlias = Callable[[str, int, int], None]
 

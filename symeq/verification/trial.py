@@ -6,101 +6,32 @@ Weights and inputs are integers, so that with normalization "sum" float64 gives 
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from math import prod
-from typing import Any, Literal, TypeAlias
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from symeq.signature import BasisKind, Normalization, Signature
+from symeq.signature import Signature
+from symeq.verification.cases import (
+    EXACT,
+    HEAVY_SLOTS,
+    IN_CHANNELS,
+    LARGEST,
+    OUT_CHANNELS,
+    Case,
+    Masks,
+    Mismatch,
+    Parameters,
+    Part,
+    raised,
+)
 from symeq.verification.dense import Array, Dense, cancellation
-from symeq.verification.load import Subject, in_one_line
-from symeq.verification.report import Counterexample, Kind
-
-IN_CHANNELS, OUT_CHANNELS = 2, 3  # different, so that they cannot be mixed up
-LARGEST = 9  # of weights and inputs
-HEAVY_SLOTS = 10_000  # from so many on, fewer cases: making a layer and calling it takes seconds
-BASES: tuple[BasisKind, ...] = ("diagram", "orbit")
-NORMALIZATIONS: tuple[Normalization, ...] = ("sum", "mean", "sqrt")
-EXACT = 2**53  # float64 holds all integers below
-
-MaskKind: TypeAlias = Literal["none", "own", "shared", "first", "empty", "shared empty"]
-Part: TypeAlias = Literal["everything", "real", "padded"]
-Masks: TypeAlias = Mapping[str, Array]
-_MASK_WORDS: Mapping[MaskKind, str] = {
-    "none": "no mask",
-    "own": "a mask for each sample",
-    "shared": "one mask for all samples",
-    "first": "a mask for the first index set only",
-    "empty": "masks, a sample without any real node",
-    "shared empty": "one mask for all samples, no real node",
-}
-
-
-@dataclass(frozen=True)
-class Case:
-    """A layer's options and the shape of what it is called with.
-
-    ``bad_padding``: padded inputs are NaN and infinities, else numbers. ``patterns``: only one output entry
-    of each equality pattern is looked at. ``all_sizes``: ``sizes`` is given also for index sets that x has.
-    """
-
-    basis: BasisKind
-    sizes: Mapping[str, int]
-    normalization: Normalization = "sum"
-    bias: bool = True
-    batch: tuple[int, ...] = (2,)
-    mask: MaskKind = "none"
-    bad_padding: bool = False
-    patterns: bool = False
-    all_sizes: bool = False
-
-    def __str__(self) -> str:
-        parts = [
-            f"{self.basis} basis",
-            f'normalization "{self.normalization}"',
-            "bias" if self.bias else "no bias",
-            _MASK_WORDS[self.mask] + (", NaN and inf in the padding" if self.bad_padding else ""),
-            f"batch {self.batch}",
-            *(f"{name} = {size}" for name, size in self.sizes.items()),
-        ]
-        return ", ".join(parts)
-
-
-@dataclass(frozen=True)
-class Parameters:
-    """weight: (slots, in_channels, out_channels), bias: (bias slots, out_channels), integers."""
-
-    weight: Array
-    bias: Array | None
-
-
-@dataclass(frozen=True)
-class Rung:
-    """A check that is still to be made: ``run`` raises ``Mismatch`` for a case that fails."""
-
-    name: str
-    scope: str
-    cases: Sequence[Any]
-    run: Callable[[Any, int], None]
-    kind: Kind = "tested"
-
-
-class Mismatch(Exception):  # noqa: N818  # a finding, caught by the check that looks for it
-    """The layer does not do what it should."""
-
-    def __init__(self, detail: str, counterexample: Counterexample | None = None) -> None:
-        super().__init__(detail)
-        self.detail = detail
-        self.counterexample = counterexample
-
-
-def raised(what: str, error: Exception) -> Mismatch:
-    """The finding that the layer's own code raised ``error``."""
-    return Mismatch(f"{what} raised {in_one_line(error)}")
+from symeq.verification.load import Subject
+from symeq.verification.report import Counterexample
+from symeq.verification.samples import by_counts, draw_masks, nonzero, real_entries
 
 
 def way_of(layer: nn.Module) -> bool | None:
@@ -276,7 +207,7 @@ class Trial:
     def draw(self, case: Case, rng: np.random.Generator) -> tuple[Array, Masks | None]:
         """x, as integers, and the masks."""
         x = nonzero(rng, (*case.batch, *self.dense.shape_in(case.sizes), IN_CHANNELS)).astype(np.float64)
-        masks = _masks(case, rng)
+        masks = draw_masks(case, rng)
         if case.bad_padding and masks is not None:
             bad = np.array([np.nan, np.inf, -np.inf])
             padded = ~real_entries(self.signature.inputs, case, masks)
@@ -423,85 +354,3 @@ class Trial:
                 return None
             suspects = guilty
         return attempt(suspects)
-
-
-# ---------------------------------------------------------------- samples and masks
-
-
-@dataclass(frozen=True)
-class Sample:
-    """One sample of a batch: its place, and the real nodes of every index set."""
-
-    index: tuple[int, ...]
-    real: Mapping[str, Array]
-
-    @property
-    def counts(self) -> dict[str, int]:
-        """The number of real nodes of every index set."""
-        return {name: len(nodes) for name, nodes in self.real.items()}
-
-    def take(self, x: Array, sets: tuple[str, ...]) -> Array:
-        """The sample's entries at real nodes; x: (*batch, axes over ``sets``, channels)."""
-        taken: Array = x[self.index][np.ix_(*(self.real[name] for name in sets), np.arange(x.shape[-1]))]
-        return taken
-
-    def put(self, y: Array, sets: tuple[str, ...], values: Array) -> None:
-        """The inverse of ``take``; values: (index tuples, channels)."""
-        place = np.ix_(*(self.real[name] for name in sets), np.arange(y.shape[-1]))
-        y[self.index][place] = values.reshape([axis.size for axis in place])
-
-
-def samples_of(case: Case, masks: Masks | None) -> list[Sample]:
-    """The samples of a batch."""
-    samples = []
-    for index in np.ndindex(case.batch):
-        real = {name: np.arange(size) for name, size in case.sizes.items()}
-        for name, mask in (masks or {}).items():
-            real[name] = np.flatnonzero(mask if mask.ndim == 1 else mask[index])
-        samples.append(Sample(index, real))
-    return samples
-
-
-def by_counts(case: Case, masks: Masks | None) -> dict[tuple[int, ...], list[Sample]]:
-    """The samples of a batch, those with the same numbers of real nodes together."""
-    groups: dict[tuple[int, ...], list[Sample]] = {}
-    for sample in samples_of(case, masks):
-        groups.setdefault(tuple(sample.counts.values()), []).append(sample)
-    return groups
-
-
-def real_entries(sets: tuple[str, ...], case: Case, masks: Masks) -> Array:
-    """Which entries of a tensor with axes over ``sets`` are real: (*batch, n, ..., n) bool."""
-    real = np.ones((*case.batch, *(case.sizes[name] for name in sets)), dtype=np.bool_)
-    for axis, name in enumerate(sets):
-        if name in masks:
-            mask = masks[name]
-            real &= mask.reshape(*mask.shape[:-1], *[1] * axis, mask.shape[-1], *[1] * (len(sets) - axis - 1))
-    return real
-
-
-def _masks(case: Case, rng: np.random.Generator) -> Masks | None:
-    """Masks with real nodes anywhere; if there are two nodes or more, the first sample has padding."""
-    if case.mask == "none":
-        return None
-    names = list(case.sizes)[:1] if case.mask == "first" else list(case.sizes)
-    masks = {}
-    for name in names:
-        size = case.sizes[name]
-        batch = () if case.mask.startswith("shared") else case.batch
-        mask = np.zeros((*batch, size), dtype=np.bool_)
-        for at, index in enumerate(np.ndindex(batch)):
-            real = rng.integers(1, max(2, size if at == 0 else size + 1))
-            mask[index][rng.permutation(size)[:real]] = True
-        if case.mask == "empty":
-            mask[(-1,) * len(batch)] = False
-        elif case.mask == "shared empty":
-            mask[...] = False
-        masks[name] = mask
-    return masks
-
-
-def nonzero(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
-    """Random integers from -LARGEST to LARGEST without 0."""
-    numbers: Array = rng.integers(1, LARGEST + 1, shape) * rng.choice(np.array([-1, 1]), shape)
-    return numbers

@@ -12,16 +12,7 @@ from math import prod
 import numpy as np
 import torch
 
-from symeq.verification.dense import Array
-from symeq.verification.sizes import (
-    MOST_ENTRIES,
-    Sizes,
-    graded_sizes,
-    large_sizes,
-    sizes_in_words,
-    usual_sizes,
-)
-from symeq.verification.trial import (
+from symeq.verification.cases import (
     BASES,
     IN_CHANNELS,
     NORMALIZATIONS,
@@ -33,12 +24,19 @@ from symeq.verification.trial import (
     Parameters,
     Part,
     Rung,
-    Trial,
-    by_counts,
-    nonzero,
     raised,
-    samples_of,
 )
+from symeq.verification.dense import Array
+from symeq.verification.samples import by_counts, nonzero, samples_of
+from symeq.verification.sizes import (
+    MOST_ENTRIES,
+    Sizes,
+    graded_sizes,
+    large_sizes,
+    sizes_in_words,
+    usual_sizes,
+)
+from symeq.verification.trial import Trial
 
 MOST_ALONE = 2**25  # index tuples times operators that are looked at one by one
 _WIDTH = 256  # output channels of a layer of which each shows one slot
