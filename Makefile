@@ -72,7 +72,7 @@ docs: $(DOCS) ## build the documentation into build/site, with warnings as error
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --clean --site-dir build/site
 	@echo "To read it: $(BIN)/python -m http.server --directory build/site"
 
-bench: $(DEMO) ## equality first, then time, against the stacked operators
+bench: $(DEMO) ## equality first, then time, against other ways to compute the same
 	$(BIN)/symeq bench
 
 clean: ## remove what was built and cached; .venv stays

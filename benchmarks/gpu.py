@@ -42,8 +42,9 @@ def counted(case: bench.Case) -> tuple[int, int]:
     """Operations of the floor, and its bytes: each operand and result once, and the copy."""
     shapes = bench.floor_shapes(case)
     operations = sum(2 * rows * inner * columns for rows, inner, columns in shapes)
-    numbers = sum(rows * (inner + columns) + inner * columns for rows, inner, columns in shapes)
-    return operations, 4 * (numbers + 2 * case.batch * case.n ** max(case.orders) * case.channels)
+    return operations, 4 * (
+        bench.floor_entries(case) + 2 * case.batch * case.n ** max(case.orders) * case.channels
+    )
 
 
 def training_peak(case: bench.Case) -> float:

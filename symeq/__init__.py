@@ -20,13 +20,14 @@ from symeq.bases.derive import derive as basis
 from symeq.errors import SymeqError
 from symeq.layers import layer
 from symeq.pipeline import generate, plan
-from symeq.signature import Signature, Spec
+from symeq.signature import Layout, Signature, Spec
 
 if TYPE_CHECKING:
     from symeq.auditing.load import Arguments
     from symeq.auditing.report import AuditReport
     from symeq.proof.certificate import Certificate
     from symeq.proof.prover import Progress as ProofProgress
+    from symeq.signature import Layout
     from symeq.tuning import Tuning
     from symeq.verification.checks import Progress
     from symeq.verification.load import Target
@@ -60,16 +61,22 @@ def prove(spec: Spec, *, progress: ProofProgress | None = None, code: bool = Fal
 
 
 def tune(
-    spec: Spec, made_for: str = "", *, repeats: int = 15, progress: ProofProgress | None = None
+    spec: Spec,
+    made_for: str = "",
+    *,
+    repeats: int = 15,
+    layout: Layout = "channels-last",
+    progress: ProofProgress | None = None,
 ) -> Tuning:
     """The fastest of the best few ways to compute a layer, measured on this machine.
 
-    ``symeq.generate(spec, out, choices=found.choices, made_for=found.made_for)`` writes it. See
+    ``symeq.generate(spec, out, choices=found.choices, made_for=found.made_for)`` writes it, for
+    ``layout`` "channels-first" with ``layout=`` as well. See
     ``symeq.tuning.tune``, which this calls; it loads torch.
     """
     from symeq import tuning
 
-    return tuning.tune(spec, made_for, repeats=repeats, progress=progress)
+    return tuning.tune(spec, made_for, repeats=repeats, layout=layout, progress=progress)
 
 
 def verify(

@@ -6,10 +6,7 @@ and the allocator of the process as they are.
 
 from __future__ import annotations
 
-import json
-import random
 import statistics
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, TypeAlias
@@ -17,7 +14,8 @@ from typing import Any, TypeAlias
 import torch
 from torch import Tensor, nn
 
-from symeq.errors import SymeqError
+from symeq.bench.timing import alternate
+from symeq.errors import OptionError, SymeqError
 from symeq.layers import layer
 from symeq.pipeline import plan as plan_of
 from symeq.plans.choices import Choices, Form, Workload
@@ -29,7 +27,6 @@ Progress: TypeAlias = Callable[[str, int, int], None]
 CLEARLY = 0.03
 """The model's choice stays unless another one is faster by more than this."""
 
-_WARM_UPS = 3
 _SEED = 2019
 
 
@@ -94,8 +91,7 @@ class Tuning:
 
     def fields(self) -> dict[str, Any]:
         """All of it, times in seconds, as JSON has it."""
-        found: dict[str, Any] = json.loads(json.dumps(asdict(self)))
-        return found
+        return asdict(self)
 
 
 def tune(
@@ -120,6 +116,8 @@ def tune(
         SignatureError, OptionError, TooLargeError: ``spec`` or an option cannot be used.
         UnequalChoicesError: two choices that do not compute the same.
     """
+    if isinstance(repeats, bool) or not isinstance(repeats, int) or repeats < 3:
+        raise OptionError("repeats", repeats, "an integer >= 3")
     signature = Signature.of(spec)
     workload = Workload.parse(made_for, signature) if made_for else typical(signature)
     listed = candidates(plan_of(signature), workload)
@@ -176,18 +174,10 @@ class _Contest:
         self._compare(listed, layers)
         x, sizes = self._input(self._workload.batch, dict(self._workload.sizes), torch.float32)
         calls = [_forward(one, x, sizes) for one in layers] + [_training(one, x, sizes) for one in layers]
-        for call in calls * _WARM_UPS:
-            call()
-        order = list(range(len(calls)))
-        shuffle = random.Random(_SEED).shuffle
         seconds: list[list[float]] = [[] for _ in calls]
-        for done in range(self._repeats):
-            self._tell(f"timing {len(listed)} choices", done, self._repeats)
-            shuffle(order)
-            for at in order:
-                start = time.perf_counter()
-                calls[at]()
-                seconds[at].append(time.perf_counter() - start)
+        for done, (at, sample) in enumerate(alternate(dict(enumerate(calls)), self._repeats)):
+            self._tell(f"timing {len(listed)} choices", done // len(calls), self._repeats)
+            seconds[at].append(sample.seconds)
         medians = [statistics.median(times) for times in seconds]
         pairs = zip(listed, medians[: len(listed)], medians[len(listed) :], strict=True)
         return [Measured(str(choices), forward, training) for choices, forward, training in pairs]

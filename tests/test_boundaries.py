@@ -33,7 +33,7 @@ STAGES = (
 MAY_IMPORT: dict[str, tuple[str, ...]] = {
     **{room: STAGES[:floor] for floor, room in enumerate(STAGES)},
     "proof": (*STAGES[: STAGES.index("pipeline") + 1], "verification"),
-    "tuning": STAGES[: STAGES.index("interpretation")],
+    "tuning": (*STAGES[: STAGES.index("interpretation")], "bench"),  # layers are timed in one way
     "__init__": (*STAGES, "proof", "tuning"),
     "bench": STAGES,
     "mutation": STAGES[: STAGES.index("verification")],  # whoever judges the mutants is handed over

@@ -233,6 +233,7 @@ def test_arranging_keeps_meaning_and_slots(spec: str, seed: int) -> None:
     x = rng.integers(-5, 6, (2, *(sizes[name] for name in signature.inputs), 2))
     weight = rng.integers(-5, 6, (len(derive(signature)), 2, 3))
     expected = evaluate(lower(derive(signature)), x, weight, sizes=sizes)
+    assert arrange(planned, Choices()) == planned, "what is not named is left as it is"
     for text, order in itertools.product(candidates(spec), [(), signature.index_sets[::-1]]):
         choices = replace(Choices.parse(text, signature), sums=order)
         changed = arrange(planned, choices)

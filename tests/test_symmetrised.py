@@ -188,6 +188,24 @@ FAULTS = {
 }
 
 
+HIGHER_FAULTS = {
+    "the division": ("total.shape[-2:]) / size", "total.shape[-2:])"),
+    "the matrix back": ("inverse.to(dtype) @ total.flatten(-2)", "inverse.to(dtype).mT @ total.flatten(-2)"),
+    "the matrix there": ("matrix.to(x.dtype) @ x", "matrix.to(x.dtype).mT @ x"),
+    "an entry of a product": ("torch.cat(x[places_here], -1)", "torch.cat(x[places_here][::-1], -1)"),
+}
+
+
+@pytest.mark.parametrize("name", HIGHER_FAULTS)
+def test_a_fault_in_the_matrices_is_refused(name: str) -> None:
+    """Of levels with more than two blocks."""
+    old, new = HIGHER_FAULTS[name]
+    text = emit("n n n -> n n n").text
+    assert old in text
+    with pytest.raises(Unproved):
+        prove(prove_forward, "n n n -> n n n", source=text.replace(old, new))
+
+
 @pytest.mark.parametrize("name", FAULTS)
 def test_a_fault_in_the_sorted_way_is_refused(name: str) -> None:
     """No proof of a program that sorts entries wrongly, loses some, or mixes them otherwise."""

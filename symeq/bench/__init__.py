@@ -29,7 +29,7 @@ from symeq.bench.contestants import (
     stacked_views,
 )
 from symeq.bench.equality import CLOSE, UnequalResultsError, check_equal, check_gradients, training_step
-from symeq.bench.floors import floor, floor_shapes
+from symeq.bench.floors import floor, floor_entries, floor_shapes
 from symeq.bench.machine import Allocator, describe_machine, fix_allocator
 from symeq.bench.memory import count_peak, count_saved, measure_memory
 from symeq.bench.plots import require_matplotlib, scaling_figure, scaling_plots
@@ -82,6 +82,7 @@ __all__ = [
     "emitted_orbit",
     "fix_allocator",
     "floor",
+    "floor_entries",
     "floor_shapes",
     "judge",
     "measure_compile_time",

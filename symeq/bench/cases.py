@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -38,6 +40,11 @@ class Case:
         ):
             if isinstance(value, bool) or not isinstance(value, int) or value < least:
                 raise OptionError(name, value, f"an integer >= {least}")
+
+    @classmethod
+    def of(cls, found: Mapping[str, Any]) -> Case:
+        """The case that JSON has, written as ``dataclasses.asdict`` gives it."""
+        return cls(**{**found, "orders": tuple(found["orders"])})
 
     @property
     def signature(self) -> Signature:

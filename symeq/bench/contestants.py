@@ -9,8 +9,10 @@ from typing import TypeAlias
 import torch
 from torch import Tensor, nn
 
+from symeq.bases.derive import convert_weights
 from symeq.bench.cases import Case, Problem
 from symeq.bench.stacks import operator_strings, spread, stack_operators
+from symeq.combinatorics.partitions import count
 from symeq.errors import TooLargeError
 from symeq.layers import layer
 
@@ -40,14 +42,11 @@ def emitted_orbit(problem: Problem) -> Callable[[], Tensor]:
     made = layer(problem.case.orders)(
         *[problem.case.channels] * 2, bias=False, basis="orbit", normalization="sum"
     )
-    made.load_state_dict({"weight": _orbit_weights(problem)})
+    weight = convert_weights(
+        problem.weight.detach().cpu().double().numpy(), problem.case.orders, "diagram", "orbit"
+    )
+    made.load_state_dict({"weight": torch.from_numpy(weight)})
     return _call(made.to(problem.x.device), problem)
-
-
-def _orbit_weights(problem: Problem) -> Tensor:
-    zeta = _zeta(_equalities(problem.case.orders)).double()
-    weight = zeta @ problem.weight.detach().cpu().double().flatten(1)
-    return weight.view_as(problem.weight).to(problem.weight)
 
 
 def _equalities(orders: tuple[int, int]) -> Tensor:
@@ -68,9 +67,8 @@ def contestant(layer_class: type[nn.Module]) -> Contestant:
     def prepare(problem: Problem) -> Callable[[], Tensor]:
         channels = problem.case.channels
         module = layer_class(channels, channels, bias=False, normalization="sum").to(problem.x.device)
-        module.load_state_dict(
-            {"weight": problem.weight}, assign=True
-        )  # the parameter whose gradient is asked
+        # The parameter itself, as its gradient is asked for.
+        module.load_state_dict({"weight": problem.weight}, assign=True)
         return _call(module, problem)
 
     return prepare
@@ -184,15 +182,15 @@ def dense(problem: Problem) -> Callable[[], Tensor]:
 
 
 def _bytes_at_full_size(case: Case) -> int:
-    slots = len(operator_strings(case.orders))
+    slots = count(case.signature.positions)
     entries: int = case.n ** case.orders[1]
     return 4 * slots * case.batch * entries * case.channels
 
 
-def _refuse_large(case: Case, what: str, count: int) -> None:
-    if count > MOST_BYTES:
+def _refuse_large(case: Case, what: str, size: int) -> None:
+    if size > MOST_BYTES:
         raise TooLargeError(
-            f"bytes that {what} would take at {case}", count, MOST_BYTES, "Choose a smaller case."
+            f"bytes that {what} would take at {case}", size, MOST_BYTES, "Choose a smaller case."
         )
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from math import comb, factorial
+from math import factorial
 
 import torch
 
 from symeq.bench.cases import SEED, Case
-from symeq.combinatorics.partitions import stirling
+from symeq.combinatorics.partitions import marked
 from symeq.errors import TooLargeError
 
 MOST_ENTRIES = 2**29
@@ -19,7 +19,7 @@ def floor_shapes(case: Case) -> tuple[tuple[int, int, int], ...]:
     """Rows, inner size and columns of the product of every level, the highest level first.
 
     Level c mixes the A_c(k) contractions that leave c axes, in c! orders, into the A_c(k')
-    broadcasts from c axes; A_c(k) = sum_j S(k, j) binom(j, c).
+    broadcasts from c axes.
 
     >>> floor_shapes(Case((2, 2), 16, 64, 10))
     ((65536, 20, 10), (1024, 30, 30), (16, 20, 20))
@@ -28,11 +28,16 @@ def floor_shapes(case: Case) -> tuple[tuple[int, int, int], ...]:
     return tuple(
         (
             case.batch * case.n**level,
-            _leaving(order_in, level) * factorial(level) * case.channels,
-            _leaving(order_out, level) * case.channels,
+            marked(order_in, level) * factorial(level) * case.channels,
+            marked(order_out, level) * case.channels,
         )
         for level in reversed(range(min(order_in, order_out) + 1))
     )
+
+
+def floor_entries(case: Case) -> int:
+    """How many numbers the operands and results of the floor's products have."""
+    return sum(rows * (inner + columns) + inner * columns for rows, inner, columns in floor_shapes(case))
 
 
 def refuse_large(case: Case) -> None:
@@ -41,15 +46,10 @@ def refuse_large(case: Case) -> None:
     Raises:
         TooLargeError: it has more.
     """
-    entries = sum(rows * (inner + columns) + inner * columns for rows, inner, columns in floor_shapes(case))
-    if entries > MOST_ENTRIES:
+    if (entries := floor_entries(case)) > MOST_ENTRIES:
         raise TooLargeError(
             f"numbers in the floor of {case}", entries, MOST_ENTRIES, "Choose a smaller case."
         )
-
-
-def _leaving(order: int, level: int) -> int:
-    return sum(stirling(order, blocks) * comb(blocks, level) for blocks in range(level, order + 1))
 
 
 def floor(case: Case, device: str = "cpu") -> Callable[[], None]:

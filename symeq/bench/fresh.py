@@ -9,10 +9,8 @@ import subprocess
 import sys
 import traceback
 from collections.abc import Mapping
-from dataclasses import asdict
 from typing import Any
 
-from symeq.bench.cases import Case
 from symeq.errors import WorkerError
 
 
@@ -50,13 +48,3 @@ def serve() -> None:
         traceback.print_exc()
         sys.exit(f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]}")
     sys.stdout.write(_MARK + json.dumps(answer))
-
-
-def encoded(case: Case) -> dict[str, Any]:
-    """The case as JSON has it."""
-    return asdict(case)
-
-
-def case(found: Mapping[str, Any]) -> Case:
-    """The case that ``encoded`` made."""
-    return Case(**{**found, "orders": tuple(found["orders"])})

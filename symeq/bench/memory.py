@@ -55,9 +55,9 @@ def measure_memory(
     for at, (name, way) in enumerate(asked):
         if progress is not None:
             progress(at, len(asked), f"memory: {name}{', compiled' if way else ''}")
-        arguments = {"cases": list(map(fresh.encoded, cases)), "name": name, "way": way, "training": training}
+        arguments = {"cases": list(map(asdict, cases)), "name": name, "way": way, "training": training}
         answer = fresh.call("memory:serve", _EVERY_BLOCK, **arguments)
-        found += [Memory(**{**each, "case": fresh.case(each["case"])}) for each in answer]
+        found += [Memory(**{**each, "case": Case.of(each["case"])}) for each in answer]
     if progress is not None:
         progress(len(asked), len(asked), "")
     return tuple(sorted(found, key=lambda each: cases.index(each.case)))
@@ -66,7 +66,7 @@ def measure_memory(
 def serve(cases: Sequence[dict[str, Any]], name: str, way: bool, training: bool) -> list[dict[str, Any]]:
     """Measures one contestant in this process, eager or compiled (``way``), at the cases that it fits."""
     found = []
-    for case in map(fresh.case, cases):
+    for case in map(Case.of, cases):
         problem = Problem.of(case)
         with suppress(TooLargeError):
             found.append(asdict(_forward(problem, name, way)))

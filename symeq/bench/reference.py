@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from symeq.bench.stacks import Contractions, operator_strings, spread
+from symeq.combinatorics.partitions import renumber
 
 Blocks = tuple[int, ...]
 
@@ -73,8 +74,8 @@ def transposed(orders: tuple[int, int], weight: Tensor) -> Tensor:
 def _exchanged(string: tuple[Blocks, Blocks]) -> tuple[Blocks, Blocks]:
     """Outputs before inputs, the blocks numbered anew by first appearance."""
     inputs, outputs = string
-    number = {block: at for at, block in enumerate(dict.fromkeys((*outputs, *inputs)))}
-    return tuple(number[block] for block in outputs), tuple(number[block] for block in inputs)
+    numbered = renumber((*outputs, *inputs))
+    return numbered[: len(outputs)], numbered[len(outputs) :]
 
 
 def _contractions(x: Tensor) -> Contractions:

@@ -12,7 +12,6 @@ from rich.console import Console, Group
 from rich.table import Table
 
 from symeq.bench.cases import Case
-from symeq.bench.fresh import case as case_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,12 +225,12 @@ class BenchReport:
 
 
 def _with_case(found: dict[str, Any]) -> dict[str, Any]:
-    return {**found, "case": case_of(found["case"])}
+    return {**found, "case": Case.of(found["case"])}
 
 
 def _case_report(found: dict[str, Any]) -> CaseReport:
     timings, training = (tuple(Timing(**entry) for entry in found[part]) for part in ("timings", "training"))
-    return CaseReport(case_of(found["case"]), timings, training, found["left_out"])
+    return CaseReport(Case.of(found["case"]), timings, training, found["left_out"])
 
 
 def _worst(cases: list[CaseReport]) -> float:

@@ -6,7 +6,7 @@ import statistics
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from types import FunctionType
 from typing import Any, TypeAlias, get_args
 
@@ -242,7 +242,7 @@ def _run_elsewhere(
 ) -> BenchReport:
     found = fresh.call(
         "running:serve",
-        cases=[fresh.encoded(case) for case in cases],
+        cases=[asdict(case) for case in cases],
         repeats=repeats,
         compiled=compiled,
         training=training,
@@ -254,4 +254,4 @@ def _run_elsewhere(
 
 def serve(cases: list[dict[str, Any]], **options: Any) -> dict[str, Any]:
     """``run`` in a fresh process."""
-    return run([fresh.case(found) for found in cases], **options).as_dict()
+    return run([Case.of(found) for found in cases], **options).as_dict()

@@ -14,7 +14,7 @@ from collections import Counter
 from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from math import prod
+from math import comb, prod
 from operator import index
 from typing import Any, TypeAlias
 
@@ -55,6 +55,15 @@ def stirling(m: int, b: int) -> int:
     """
     _check_natural(m=m, b=b)
     return _stirling_row(m)[b] if b <= m else 0
+
+
+def marked(k: int, c: int) -> int:
+    """A_c(k), the number of set partitions of k positions with c of their blocks marked (they propagate).
+
+    >>> [marked(2, c) for c in range(3)]
+    [2, 3, 1]
+    """
+    return sum(stirling(k, blocks) * comb(blocks, c) for blocks in range(c, k + 1))
 
 
 def bell(m: int) -> int:

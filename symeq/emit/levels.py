@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from math import factorial
 
 from symeq.emit.text import literal
-from symeq.plans.choices import SORTABLE, Choices, level_name, parts
-from symeq.plans.cost import pays
+from symeq.plans.choices import Choices, Shape, level_name, parts
 from symeq.plans.ir import AxisMap, Permutation, Plan, axis_sets
 from symeq.representations.young import fourier, inverse_fourier, irreducibles
 
@@ -28,11 +27,6 @@ class Level:
     group_sizes: tuple[int, ...]
     sources: tuple[str, ...]
     targets: tuple[str, ...]
-
-    @property
-    def symmetrisable(self) -> bool:
-        """Whether it can go through the representations of one symmetric group, neither trivial nor large."""
-        return len(self.group_sizes) == 1 and self.group_sizes[0] in SORTABLE
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,16 +84,13 @@ def _target_literal(map_: AxisMap, sets: tuple[str, ...]) -> str:
     return literal(codes)
 
 
-def where_sorted(levels: Sequence[Level], choices: Choices) -> str:
-    """The condition on the channels under which symmetrising is worth it; the highest level decides."""
-    if not levels:
+def where_sorted(shapes: Sequence[Shape], choices: Choices) -> str:
+    """The condition on the channels under which sorting is worth it; the highest level decides."""
+    if not shapes:
         return ""
     if choices.sorted_from is not None:
         return f"min(in_channels, out_channels) >= {choices.sorted_from}"
-    level = levels[0]
-    (c,) = level.group_sizes
-    sources, targets = len(level.sources), len(level.targets)
-    saved, moved_in, moved_out = pays(c, sources, targets)
+    saved, moved_in, moved_out = shapes[0].pays
     product = "in_channels * out_channels" if saved == 1 else f"{saved} * in_channels * out_channels"
     return f"{product} >= {moved_in} * in_channels + {moved_out} * out_channels"
 

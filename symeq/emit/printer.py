@@ -13,7 +13,7 @@ from symeq.emit.forward import broadcast_lines, contract_lines, mix_lines
 from symeq.emit.levels import Level, Representations, levels_of, representations, where_sorted
 from symeq.emit.names import class_name, module_name
 from symeq.emit.text import Statement, literal, wrapped
-from symeq.plans.choices import NEVER, Choices, Workload, arrange, check, shapes
+from symeq.plans.choices import NEVER, Choices, Workload, arrange, check, shapes, sortable
 from symeq.plans.ir import Plan
 from symeq.plans.model import decide
 from symeq.signature import EmitOptions, Signature
@@ -84,9 +84,9 @@ def view(plan: Plan, options: EmitOptions) -> LayerView:
     name = class_name(signature, options)
     levels = tuple(levels_of(plan))
     contract = tuple(contract_lines(plan))
-    sortable = tuple(level for level in levels if level.symmetrisable and choices.sorted_from != NEVER)
+    sorted_levels = sortable(plan) if choices.sorted_from != NEVER else {}
     forms = [choices.of(name, shape) for name, shape in shapes(plan).items()]
-    mix = tuple(mix_lines(plan, levels, forms, {level.name for level in sortable}))
+    mix = tuple(mix_lines(plan, levels, forms, set(sorted_levels)))
     broadcast = tuple(broadcast_lines(plan))
     text = "\n".join(line.code for line in (*contract, *mix, *broadcast))
     mixed = {at for m in plan.mixes for at, _ in m.sources}
@@ -116,8 +116,8 @@ def view(plan: Plan, options: EmitOptions) -> LayerView:
         levels=levels,
         summed_sets=tuple(dict.fromkeys(signature.inputs)),
         reaching=_reaching(signature),
-        symmetrised=tuple(representations(level) for level in sortable),
-        pays=where_sorted(sortable, choices),
+        symmetrised=tuple(representations(level) for level in levels if level.name in sorted_levels),
+        pays=where_sorted(list(sorted_levels.values()), choices),
         contract=contract,
         mix=mix,
         broadcast=broadcast,

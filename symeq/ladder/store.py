@@ -19,7 +19,15 @@ Key: TypeAlias = "dict[str, Any]"
 FORMAT = 1
 """Raised when rows, or what they are keyed by, change their form."""
 
-_NO_PART = ("cli", "drawing", "auditing", "mutation", "bench", "__main__.py")  # these decide no row
+_NO_PART = (
+    "cli",
+    "drawing",
+    "auditing",
+    "mutation",
+    "bench",
+    "tuning.py",
+    "__main__.py",
+)  # these decide no row
 
 
 def default_store() -> Path:

@@ -35,6 +35,10 @@ def a_wrong_representation(original: Original) -> Iterator[Change]:
         for name, way in (("FOURIER_3", "there"), ("INVERSE_3", "back")):
             text = original.substituted(rf"({name} = \([^-]*)-1", r"\g<1>1")
             yield _shown(original, f"a sign on the way {way}", text)
+        divided = ".unflatten(-1, total.shape[-2:]) / size"
+        yield _shown(
+            original, "not divided by 3!", original.replaced((divided, divided.removesuffix(" / size")))
+        )
     text = original.replaced(("first + second, first - second", "first + second, first + second"))
     yield _shown(original, "no difference", text)
     yield _shown(original, "not divided", original.replaced(("w = w / size", "w = w * 1")))

@@ -22,6 +22,7 @@ from math import prod
 from typing import Literal, TypeAlias, get_args
 
 from symeq.errors import OptionError
+from symeq.plans.cost import pays
 from symeq.plans.ir import Mix, Permutation, Plan, axis_sets
 from symeq.plans.lower import permuted_mix
 from symeq.plans.passes import chain_broadcasts, chain_contractions
@@ -53,6 +54,11 @@ class Shape:
     def sortable(self) -> bool:
         """Whether it can go through the representations of one symmetric group, neither trivial nor large."""
         return len(set(self.sets)) == 1 and len(self.sets) in SORTABLE
+
+    @property
+    def pays(self) -> tuple[int, int, int]:
+        """When that is worth it, as ``symeq.plans.cost.pays`` says it."""
+        return pays(len(self.sets), self.sources, self.targets)
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,15 +167,20 @@ def check(choices: Choices, plan: Plan) -> None:
         raise OptionError("choices", str(choices), f"{levels}, as no other of {plan.signature} has a choice")
 
 
+def sortable(plan: Plan) -> dict[str, Shape]:
+    """The levels that can be sorted, by name; of these the highest, which comes first, decides for all."""
+    return {name: shape for name, shape in shapes(plan).items() if shape.sortable}
+
+
 def arrange(plan: Plan, choices: Choices) -> Plan:
     """The plan with its sums and permutations where they were chosen to be; it keeps slots and meaning."""
     if choices.sums:
         plan = chain_broadcasts(chain_contractions(plan, choices.sums), choices.sums)
     mixes = []
-    for (name, shape), mix in zip(shapes(plan).items(), plan.mixes, strict=True):
+    for name, mix in zip(shapes(plan), plan.mixes, strict=True):
         sources, permutations, targets = parts(mix)
-        wanted = choices.of(name, shape)
-        if len(permutations) > 1 and (wanted == "inputs") != (len(mix.sources) > len(sources)):
+        wanted = dict(choices.forms).get(name)
+        if wanted and len(permutations) > 1 and (wanted == "inputs") != (len(mix.sources) > len(sources)):
             mix = permuted_mix(sources, permutations, targets, at_inputs=wanted == "inputs")
         mixes.append(mix)
     return replace(plan, mixes=tuple(mixes))

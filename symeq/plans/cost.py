@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from math import comb, factorial, gcd, prod
+from math import factorial, gcd, prod
 from typing import TYPE_CHECKING
 
-from symeq.combinatorics.partitions import stirling
+from symeq.combinatorics.partitions import marked
 from symeq.plans.ir import AxisMap, Plan, axis_sets
 from symeq.representations.young import products
 from symeq.signature import Signature
@@ -65,7 +65,7 @@ def steps(signature: Signature) -> int:
     """
 
     def kept(k: int, most: int) -> int:
-        return sum(stirling(k, j) * comb(j, c) for j in range(k + 1) for c in range(min(j, most) + 1))
+        return sum(marked(k, c) for c in range(min(k, most) + 1))
 
     pairs = [(signature.inputs.count(name), signature.outputs.count(name)) for name in signature.index_sets]
     return prod(kept(k, least) for k, least in pairs) + prod(kept(k, least) for least, k in pairs)

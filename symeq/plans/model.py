@@ -10,8 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
-from symeq.plans.choices import NEVER, Choices, Form, Shape, Workload, shapes
-from symeq.plans.cost import pays, symbols
+from symeq.plans.choices import NEVER, Choices, Form, Shape, Workload, shapes, sortable
+from symeq.plans.cost import symbols
 from symeq.plans.ir import Plan
 from symeq.signature import Signature
 
@@ -24,6 +24,7 @@ SECONDS_PER_PRODUCT = 3e-5
 WORTH_MEASURING = 0.05
 """Levels with a smaller share of the time of all are taken as the model takes them."""
 
+MOST_CANDIDATES = 8
 FEW_PERMUTATIONS = 2
 """Without sizes, products are accumulated for so many permutations at most. For more, as at the top of
 3 -> 3, it was faster forward, by a tenth to a fifth, but slower, by a tenth, with compiled gradients of few
@@ -136,18 +137,17 @@ def seconds(plan: Plan, choices: Choices, workload: Workload) -> float:
     )
 
 
-def candidates(plan: Plan, workload: Workload, most: int = 8) -> list[Choices]:
+def candidates(plan: Plan, workload: Workload) -> list[Choices]:
     """The model's choice, and the choices that are worth measuring beside it, the best first.
 
     They are the other of sorted and not, and of each level that takes a share worth measuring, not sorted,
     the other forms. Sums are as the sizes say.
     """
     best = decide(plan, Choices(), workload)
-    sortable = next((shape for shape in shapes(plan).values() if shape.sortable), None)
     plain, others = best, []
-    if sortable is not None:
+    for highest in list(sortable(plan).values())[:1]:
         c_in, c_out = workload.in_channels, workload.out_channels
-        saved, moved_in, moved_out = pays(len(sortable.sets), sortable.sources, sortable.targets)
+        saved, moved_in, moved_out = highest.pays
         is_sorted = saved * c_in * c_out >= moved_in * c_in + moved_out * c_out
         other = replace(best, sorted_from=NEVER if is_sorted else min(c_in, c_out))
         others.append(other)
@@ -161,7 +161,7 @@ def candidates(plan: Plan, workload: Workload, most: int = 8) -> list[Choices]:
                 forms = (*plain.forms[:at], (name, another), *plain.forms[at + 1 :])
                 others.append(replace(plain, forms=forms))
     others.sort(key=lambda choices: seconds(plan, choices, workload))
-    return [best, *others[: most - 1]]
+    return [best, *others[: MOST_CANDIDATES - 1]]
 
 
 @dataclass(frozen=True, slots=True)

@@ -190,6 +190,8 @@ class Proofs:
         forward, backward = settings[self.reach]
         if self.trial.heavy:
             forward = "; ".join(map(str, self.forward_cases()))
+        if not self.backward_cases():
+            forward += "; the backward pass of this way is tested and not proved"
         forward, backward = f"{slots}; {forward}; {channels}", f"{parts}; {backward}; {channels}"
         yield Rung(
             "exported forward pass", forward, self.forward_cases(), lambda c, _: self.try_forward(c), "proved"
