@@ -15,17 +15,20 @@ import torch
 from torch import Tensor, nn
 
 from symeq.bench.timing import alternate
-from symeq.errors import OptionError, SymeqError
+from symeq.errors import OptionError, SymeqError, TooLargeError
 from symeq.layers import layer
 from symeq.pipeline import plan as plan_of
 from symeq.plans.choices import Choices, Form, Workload
-from symeq.plans.model import candidates, typical
+from symeq.plans.model import candidates, held, typical
 from symeq.signature import EmitOptions, Layout, Signature, Spec
 
 Progress: TypeAlias = Callable[[str, int, int], None]
 
 CLEARLY = 0.03
 """The model's choice stays unless another one is faster by more than this."""
+
+MOST_NUMBERS = 2**28
+"""Of input, output, weight and levels: with gradients, and some candidates at once, a few times 1 GiB."""
 
 _SEED = 2019
 
@@ -120,7 +123,11 @@ def tune(
         raise OptionError("repeats", repeats, "an integer >= 3")
     signature = Signature.of(spec)
     workload = Workload.parse(made_for, signature) if made_for else typical(signature)
-    listed = candidates(plan_of(signature), workload)
+    plan = plan_of(signature)
+    listed = candidates(plan, workload)
+    if (numbers := max(held(plan, choices, workload) for choices in listed)) > MOST_NUMBERS:
+        what = f"numbers in {signature} for batch, n, channels {workload}"
+        raise TooLargeError(what, numbers, MOST_NUMBERS, "Measure smaller sizes, or choose without --tune.")
     contest = _Contest(signature, workload, layout, repeats, progress)
     found = contest.measure(listed)
     by_choices = dict(zip(listed, found, strict=True))

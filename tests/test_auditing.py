@@ -346,7 +346,7 @@ MODULES = {
         ("plain:", ("MODULE:NAME",)),
         ("there.py:layer", ("there is no file", "there.py")),
         ("a_module_that_is_not_there:layer", ("there is no module", "a_module_that_is_not_there")),
-        ("plain.py:lauer", ("no 'lauer'", "did you mean 'layer'")),
+        ("plain.py:lauer", ("no 'lauer'", "'layer' is close")),
         ("plain.py:nothing_alike", ("defines layer, Layer",)),
         ("plain.py:number", ("type int", "cannot be called")),
         ("plain.py:Layer", ("a, b, c, d", "init")),

@@ -14,7 +14,7 @@ import torch
 
 import symeq
 from symeq.bases.derive import derive
-from symeq.errors import OptionError
+from symeq.errors import OptionError, TooLargeError
 from symeq.interpretation.claims import prove_backward, prove_forward
 from symeq.interpretation.forms import Unproved
 from symeq.interpretation.meaning import Meaning
@@ -327,6 +327,12 @@ def test_tuning_measures_and_reproduces(tmp_path: Path) -> None:
     path = symeq.generate("n n -> n n", tmp_path, choices=found.choices, made_for=found.made_for)
     assert path.read_text() == emit("n n -> n n", found.options).text
     assert f'--choices "{found.choices}" --for "2 4 3,5"' in path.read_text()
+
+
+def test_sizes_that_do_not_fit_are_not_measured() -> None:
+    for sizes in ("1000000 1000 1000", "2 512 64"):
+        with pytest.raises(TooLargeError, match=r"numbers in n n n -> n n n for batch, n, channels .*limit"):
+            symeq.tune("n n n -> n n n", sizes)
 
 
 def test_tuning_without_a_choice() -> None:

@@ -236,6 +236,22 @@ def test_each_contraction_is_computed_from_the_cheapest(spec: str) -> None:
         before.append(maps[step.target])
 
 
+@pytest.mark.parametrize("spec", ["n n n ->", "n n n -> n", "n n n n n ->", "n n n n n -> n n", "u u u i u i -> i"])
+def test_what_several_diagonals_have_in_common_is_read_once(spec: str) -> None:
+    plan = optimized(spec)
+    merged: Counter[tuple[int, int, int]] = Counter()  # (source, its first two axes that are identified)
+    for step in plan.contracts:
+        blocks = step.map.blocks
+        second = next((axis for axis, block in enumerate(blocks) if block in blocks[:axis]), None)
+        if second is not None:
+            merged[step.source, blocks.index(blocks[second]), second] += 1
+    assert set(merged.values()) == {1}
+    # A view that nobody multiplies and one tensor is computed from would be a step without use.
+    used = {source for mix in plan.mixes for source, _ in mix.sources}
+    children = Counter(step.source for step in plan.contracts)
+    assert all(step.target in used or children[step.target] > 1 for step in plan.contracts)
+
+
 def test_small_results_are_added_into_larger_ones() -> None:
     """A broadcast into a tensor never comes after that tensor was added to another."""
     for spec in SPECS:

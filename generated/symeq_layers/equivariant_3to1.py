@@ -1,14 +1,14 @@
 """Equivariant3to1: every linear map ``n n n -> n`` that commutes with permutations.
 
-15 operators from 17 contractions, 2 matrix products and 2 broadcasts. In the remarks of the
+15 operators from 19 contractions, 2 matrix products and 2 broadcasts. In the remarks of the
 forward pass [0 1] is a block of axes that remains as one axis, and (2) a block that is summed
 on the way in or copied along on the way out; beside BASIS, axes of one block have one letter.
 
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "n n n -> n" --out DIR
-plan:     sha256 68ab790d093dd18cca202c95faaa945aa25cbd39fe5885559275f3f33cdfa45b
+plan:     sha256 27d90b28b0c777f6c11cebc9c8b26a44448ce8337c2492ba3632e81288b1615a
 template: sha256 b1cc1cbb295c8dbc0331015e923a879ee2bb92268257989343a1aa16422d99b5
-content:  sha256 ea572649fce0f65138044d69f4c4ad5a8e2dcfcdd701d46f35415c6d745268ed (with zeros here)
+content:  sha256 b01b20ad30f58ec441b732a8f2480356e3775d17499202812c3a1333120ff8c9 (with zeros here)
 """
 
 import torch
@@ -346,29 +346,31 @@ class Equivariant3to1(nn.Module):
             scale = dict.fromkeys(scale)  # the weights carry it already
 
         # Contract: diagonals of blocks, sums over blocks that hold inputs only.
-        c1 = _read_diagonal(x, (0, 1, 1))  # [0] [1 2]
-        c2 = _sum(x, (-2,), scale["n"])  # [0] [1] (2)
-        c3 = _read_diagonal(x, (0, 0, 0))  # [0 1 2]
-        c4 = _diagonal(c2, (0, 0))  # [0 1] (2)
-        c5 = _sum(_read_diagonal(x, (0, 0, 1)), (-3,), scale["n"])  # (0 1) [2]
-        c6 = _sum(_read_diagonal(x, (0, 1, 0)), (-2,), scale["n"])  # [0 2] (1)
-        c7 = _sum(_read_diagonal(x, (0, 1, 0)), (-3,), scale["n"])  # (0 2) [1]
-        c8 = _sum(c1, (-2,), scale["n"])  # [0] (1 2)
-        c9 = _sum(c1, (-3,), scale["n"])  # (0) [1 2]
-        c10 = _sum(c2, (-2,), scale["n"])  # [0] (1) (2)
-        c11 = _sum(c2, (-3,), scale["n"])  # (0) [1] (2)
-        c12 = _sum(x, (-4, -3), scale["n"], scale["n"])  # (0) (1) [2]
-        c13 = _sum(c3, (-2,), scale["n"])  # (0 1 2)
-        c14 = _sum(c4, (-2,), scale["n"])  # (0 1) (2)
-        c15 = _sum(c6, (-2,), scale["n"])  # (0 2) (1)
-        c16 = _sum(c8, (-2,), scale["n"])  # (0) (1 2)
-        c17 = _sum(c10, (-2,), scale["n"])  # (0) (1) (2)
+        c1 = _read_diagonal(x, (0, 0, 1))  # [0 1] [2]
+        c2 = _read_diagonal(x, (0, 1, 0))  # [0 2] [1]
+        c3 = _read_diagonal(x, (0, 1, 1))  # [0] [1 2]
+        c4 = _sum(x, (-2,), scale["n"])  # [0] [1] (2)
+        c5 = _diagonal(c1, (0, 0))  # [0 1 2]
+        c6 = _diagonal(c4, (0, 0))  # [0 1] (2)
+        c7 = _sum(c1, (-3,), scale["n"])  # (0 1) [2]
+        c8 = _sum(c2, (-2,), scale["n"])  # [0 2] (1)
+        c9 = _sum(c2, (-3,), scale["n"])  # (0 2) [1]
+        c10 = _sum(c3, (-2,), scale["n"])  # [0] (1 2)
+        c11 = _sum(c3, (-3,), scale["n"])  # (0) [1 2]
+        c12 = _sum(c4, (-2,), scale["n"])  # [0] (1) (2)
+        c13 = _sum(c4, (-3,), scale["n"])  # (0) [1] (2)
+        c14 = _sum(x, (-4, -3), scale["n"], scale["n"])  # (0) (1) [2]
+        c15 = _sum(c5, (-2,), scale["n"])  # (0 1 2)
+        c16 = _sum(c6, (-2,), scale["n"])  # (0 1) (2)
+        c17 = _sum(c8, (-2,), scale["n"])  # (0 2) (1)
+        c18 = _sum(c10, (-2,), scale["n"])  # (0) (1 2)
+        c19 = _sum(c12, (-2,), scale["n"])  # (0) (1) (2)
 
         # Mix: products over the channels, level by level: for each number of propagating blocks.
         # propagating blocks: 1 of n
-        z1 = _mix((c3, c4, c5, c6, c7, c8, c9, c10, c11, c12), terms, 0, 10, 1, wide)
+        z1 = _mix((c5, c6, c7, c8, c9, c10, c11, c12, c13, c14), terms, 0, 10, 1, wide)
         y = z1  # [0]
-        z0 = _mix((c13, c14, c15, c16, c17), terms, 10, 5, 1, wide)  # propagating blocks: 0 of n
+        z0 = _mix((c15, c16, c17, c18, c19), terms, 10, 5, 1, wide)  # propagating blocks: 0 of n
         z0 = self._add_bias(z0)
         b1 = z0  # (0)
 

@@ -1,14 +1,14 @@
 """Equivariant4to1: every linear map ``n n n n -> n`` that commutes with permutations.
 
-52 operators from 59 contractions, 2 matrix products and 2 broadcasts. In the remarks of the
+52 operators from 71 contractions, 2 matrix products and 2 broadcasts. In the remarks of the
 forward pass [0 1] is a block of axes that remains as one axis, and (2) a block that is summed
 on the way in or copied along on the way out; beside BASIS, axes of one block have one letter.
 
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "n n n n -> n" --out DIR
-plan:     sha256 9cc87d0e0a9d1b6b400fd21340173251df39fb19b2a800395342845ec6962b9c
+plan:     sha256 0cd1c319a2544185169649ba9778986f9f53c257c5844acc5339c0135e053d61
 template: sha256 b1cc1cbb295c8dbc0331015e923a879ee2bb92268257989343a1aa16422d99b5
-content:  sha256 00e425e1190dc8e27baab902ea977ffb90be575db3ff0574697b3adf30010a0b (with zeros here)
+content:  sha256 700ef7fcd9780ce20833cd7680d9916eef99db7f187b2e69b8aeb03121160e25 (with zeros here)
 """
 
 import torch
@@ -385,76 +385,88 @@ class Equivariant4to1(nn.Module):
             scale = dict.fromkeys(scale)  # the weights carry it already
 
         # Contract: diagonals of blocks, sums over blocks that hold inputs only.
-        c1 = _read_diagonal(x, (0, 1, 2, 2))  # [0] [1] [2 3]
-        c2 = _sum(x, (-2,), scale["n"])  # [0] [1] [2] (3)
-        c3 = _read_diagonal(x, (0, 1, 1, 1))  # [0] [1 2 3]
-        c4 = _read_diagonal(c2, (0, 1, 1))  # [0] [1 2] (3)
-        c5 = _sum(_read_diagonal(x, (0, 1, 2, 1)), (-2,), scale["n"])  # [0] [1 3] (2)
-        c6 = _sum(c1, (-2,), scale["n"])  # [0] [1] (2 3)
-        c7 = _sum(c2, (-2,), scale["n"])  # [0] [1] (2) (3)
-        c8 = _read_diagonal(x, (0, 0, 0, 0))  # [0 1 2 3]
-        c9 = _read_diagonal(c2, (0, 0, 0))  # [0 1 2] (3)
-        c10 = _sum(_read_diagonal(x, (0, 0, 0, 1)), (-3,), scale["n"])  # (0 1 2) [3]
-        c11 = _sum(_read_diagonal(x, (0, 0, 1, 0)), (-2,), scale["n"])  # [0 1 3] (2)
-        c12 = _sum(_read_diagonal(x, (0, 0, 1, 0)), (-3,), scale["n"])  # (0 1 3) [2]
-        c13 = _diagonal(c6, (0, 0))  # [0 1] (2 3)
-        c14 = _sum(_diagonal(c1, (0, 0, 1)), (-3,), scale["n"])  # (0 1) [2 3]
-        c15 = _diagonal(c7, (0, 0))  # [0 1] (2) (3)
-        c16 = _sum(_read_diagonal(c2, (0, 0, 1)), (-3,), scale["n"])  # (0 1) [2] (3)
-        c17 = _sum(_read_diagonal(x, (0, 0, 1, 2)), (-4, -3), scale["n"], scale["n"])  # (0 1) (2) [3]
-        c18 = _sum(_read_diagonal(x, (0, 1, 0, 0)), (-2,), scale["n"])  # [0 2 3] (1)
-        c19 = _sum(_read_diagonal(x, (0, 1, 0, 0)), (-3,), scale["n"])  # (0 2 3) [1]
-        c20 = _sum(_read_diagonal(x, (0, 1, 0, 1)), (-2,), scale["n"])  # [0 2] (1 3)
-        c21 = _sum(_read_diagonal(x, (0, 1, 0, 1)), (-3,), scale["n"])  # (0 2) [1 3]
-        c22 = _sum(_read_diagonal(c2, (0, 1, 0)), (-2,), scale["n"])  # [0 2] (1) (3)
-        c23 = _sum(_read_diagonal(c2, (0, 1, 0)), (-3,), scale["n"])  # (0 2) [1] (3)
-        c24 = _sum(_read_diagonal(x, (0, 1, 0, 2)), (-4, -3), scale["n"], scale["n"])  # (0 2) (1) [3]
-        c25 = _sum(_read_diagonal(x, (0, 1, 1, 0)), (-2,), scale["n"])  # [0 3] (1 2)
-        c26 = _sum(_read_diagonal(x, (0, 1, 1, 0)), (-3,), scale["n"])  # (0 3) [1 2]
-        c27 = _sum(c3, (-2,), scale["n"])  # [0] (1 2 3)
-        c28 = _sum(c3, (-3,), scale["n"])  # (0) [1 2 3]
-        c29 = _sum(c4, (-2,), scale["n"])  # [0] (1 2) (3)
-        c30 = _sum(c4, (-3,), scale["n"])  # (0) [1 2] (3)
-        c31 = _sum(_read_diagonal(x, (0, 1, 1, 2)), (-4, -3), scale["n"], scale["n"])  # (0) (1 2) [3]
-        c32 = _sum(_read_diagonal(x, (0, 1, 2, 0)), (-3, -2), scale["n"], scale["n"])  # [0 3] (1) (2)
-        c33 = _sum(_read_diagonal(x, (0, 1, 2, 0)), (-4, -2), scale["n"], scale["n"])  # (0 3) [1] (2)
-        c34 = _sum(_read_diagonal(x, (0, 1, 2, 0)), (-4, -3), scale["n"], scale["n"])  # (0 3) (1) [2]
-        c35 = _sum(c5, (-2,), scale["n"])  # [0] (1 3) (2)
-        c36 = _sum(c5, (-3,), scale["n"])  # (0) [1 3] (2)
-        c37 = _sum(_read_diagonal(x, (0, 1, 2, 1)), (-4, -3), scale["n"], scale["n"])  # (0) (1 3) [2]
-        c38 = _sum(c6, (-2,), scale["n"])  # [0] (1) (2 3)
-        c39 = _sum(c6, (-3,), scale["n"])  # (0) [1] (2 3)
-        c40 = _sum(c1, (-4, -3), scale["n"], scale["n"])  # (0) (1) [2 3]
-        c41 = _sum(c7, (-2,), scale["n"])  # [0] (1) (2) (3)
-        c42 = _sum(c7, (-3,), scale["n"])  # (0) [1] (2) (3)
-        c43 = _sum(c2, (-4, -3), scale["n"], scale["n"])  # (0) (1) [2] (3)
-        c44 = _sum(x, (-5, -4, -3), *[scale["n"]] * 3)  # (0) (1) (2) [3]
-        c45 = _sum(c8, (-2,), scale["n"])  # (0 1 2 3)
-        c46 = _sum(c9, (-2,), scale["n"])  # (0 1 2) (3)
-        c47 = _sum(c11, (-2,), scale["n"])  # (0 1 3) (2)
-        c48 = _sum(c13, (-2,), scale["n"])  # (0 1) (2 3)
-        c49 = _sum(c15, (-2,), scale["n"])  # (0 1) (2) (3)
-        c50 = _sum(c18, (-2,), scale["n"])  # (0 2 3) (1)
-        c51 = _sum(c20, (-2,), scale["n"])  # (0 2) (1 3)
-        c52 = _sum(c22, (-2,), scale["n"])  # (0 2) (1) (3)
-        c53 = _sum(c25, (-2,), scale["n"])  # (0 3) (1 2)
-        c54 = _sum(c27, (-2,), scale["n"])  # (0) (1 2 3)
-        c55 = _sum(c29, (-2,), scale["n"])  # (0) (1 2) (3)
-        c56 = _sum(c32, (-2,), scale["n"])  # (0 3) (1) (2)
-        c57 = _sum(c35, (-2,), scale["n"])  # (0) (1 3) (2)
-        c58 = _sum(c38, (-2,), scale["n"])  # (0) (1) (2 3)
-        c59 = _sum(c41, (-2,), scale["n"])  # (0) (1) (2) (3)
+        c1 = _read_diagonal(x, (0, 0, 1, 2))  # [0 1] [2] [3]
+        c2 = _read_diagonal(x, (0, 1, 0, 2))  # [0 2] [1] [3]
+        c3 = _read_diagonal(x, (0, 1, 1, 2))  # [0] [1 2] [3]
+        c4 = _read_diagonal(x, (0, 1, 2, 0))  # [0 3] [1] [2]
+        c5 = _read_diagonal(x, (0, 1, 2, 1))  # [0] [1 3] [2]
+        c6 = _read_diagonal(x, (0, 1, 2, 2))  # [0] [1] [2 3]
+        c7 = _sum(x, (-2,), scale["n"])  # [0] [1] [2] (3)
+        c8 = _read_diagonal(c1, (0, 0, 1))  # [0 1 2] [3]
+        c9 = _read_diagonal(c1, (0, 1, 0))  # [0 1 3] [2]
+        c10 = _read_diagonal(c7, (0, 0, 1))  # [0 1] [2] (3)
+        c11 = _read_diagonal(c2, (0, 1, 0))  # [0 2 3] [1]
+        c12 = _read_diagonal(c2, (0, 1, 1))  # [0 2] [1 3]
+        c13 = _read_diagonal(c7, (0, 1, 0))  # [0 2] [1] (3)
+        c14 = _read_diagonal(c3, (0, 1, 0))  # [0 3] [1 2]
+        c15 = _read_diagonal(c3, (0, 1, 1))  # [0] [1 2 3]
+        c16 = _read_diagonal(c7, (0, 1, 1))  # [0] [1 2] (3)
+        c17 = _sum(c5, (-2,), scale["n"])  # [0] [1 3] (2)
+        c18 = _sum(c6, (-2,), scale["n"])  # [0] [1] (2 3)
+        c19 = _sum(c7, (-2,), scale["n"])  # [0] [1] (2) (3)
+        c20 = _diagonal(c8, (0, 0))  # [0 1 2 3]
+        c21 = _diagonal(c10, (0, 0))  # [0 1 2] (3)
+        c22 = _sum(c8, (-3,), scale["n"])  # (0 1 2) [3]
+        c23 = _sum(c9, (-2,), scale["n"])  # [0 1 3] (2)
+        c24 = _sum(c9, (-3,), scale["n"])  # (0 1 3) [2]
+        c25 = _diagonal(c18, (0, 0))  # [0 1] (2 3)
+        c26 = _sum(_diagonal(c6, (0, 0, 1)), (-3,), scale["n"])  # (0 1) [2 3]
+        c27 = _diagonal(c19, (0, 0))  # [0 1] (2) (3)
+        c28 = _sum(c10, (-3,), scale["n"])  # (0 1) [2] (3)
+        c29 = _sum(c1, (-4, -3), scale["n"], scale["n"])  # (0 1) (2) [3]
+        c30 = _sum(c11, (-2,), scale["n"])  # [0 2 3] (1)
+        c31 = _sum(c11, (-3,), scale["n"])  # (0 2 3) [1]
+        c32 = _sum(c12, (-2,), scale["n"])  # [0 2] (1 3)
+        c33 = _sum(c12, (-3,), scale["n"])  # (0 2) [1 3]
+        c34 = _sum(c13, (-2,), scale["n"])  # [0 2] (1) (3)
+        c35 = _sum(c13, (-3,), scale["n"])  # (0 2) [1] (3)
+        c36 = _sum(c2, (-4, -3), scale["n"], scale["n"])  # (0 2) (1) [3]
+        c37 = _sum(c14, (-2,), scale["n"])  # [0 3] (1 2)
+        c38 = _sum(c14, (-3,), scale["n"])  # (0 3) [1 2]
+        c39 = _sum(c15, (-2,), scale["n"])  # [0] (1 2 3)
+        c40 = _sum(c15, (-3,), scale["n"])  # (0) [1 2 3]
+        c41 = _sum(c16, (-2,), scale["n"])  # [0] (1 2) (3)
+        c42 = _sum(c16, (-3,), scale["n"])  # (0) [1 2] (3)
+        c43 = _sum(c3, (-4, -3), scale["n"], scale["n"])  # (0) (1 2) [3]
+        c44 = _sum(c4, (-3, -2), scale["n"], scale["n"])  # [0 3] (1) (2)
+        c45 = _sum(c4, (-4, -2), scale["n"], scale["n"])  # (0 3) [1] (2)
+        c46 = _sum(c4, (-4, -3), scale["n"], scale["n"])  # (0 3) (1) [2]
+        c47 = _sum(c17, (-2,), scale["n"])  # [0] (1 3) (2)
+        c48 = _sum(c17, (-3,), scale["n"])  # (0) [1 3] (2)
+        c49 = _sum(c5, (-4, -3), scale["n"], scale["n"])  # (0) (1 3) [2]
+        c50 = _sum(c18, (-2,), scale["n"])  # [0] (1) (2 3)
+        c51 = _sum(c18, (-3,), scale["n"])  # (0) [1] (2 3)
+        c52 = _sum(c6, (-4, -3), scale["n"], scale["n"])  # (0) (1) [2 3]
+        c53 = _sum(c19, (-2,), scale["n"])  # [0] (1) (2) (3)
+        c54 = _sum(c19, (-3,), scale["n"])  # (0) [1] (2) (3)
+        c55 = _sum(c7, (-4, -3), scale["n"], scale["n"])  # (0) (1) [2] (3)
+        c56 = _sum(x, (-5, -4, -3), *[scale["n"]] * 3)  # (0) (1) (2) [3]
+        c57 = _sum(c20, (-2,), scale["n"])  # (0 1 2 3)
+        c58 = _sum(c21, (-2,), scale["n"])  # (0 1 2) (3)
+        c59 = _sum(c23, (-2,), scale["n"])  # (0 1 3) (2)
+        c60 = _sum(c25, (-2,), scale["n"])  # (0 1) (2 3)
+        c61 = _sum(c27, (-2,), scale["n"])  # (0 1) (2) (3)
+        c62 = _sum(c30, (-2,), scale["n"])  # (0 2 3) (1)
+        c63 = _sum(c32, (-2,), scale["n"])  # (0 2) (1 3)
+        c64 = _sum(c34, (-2,), scale["n"])  # (0 2) (1) (3)
+        c65 = _sum(c37, (-2,), scale["n"])  # (0 3) (1 2)
+        c66 = _sum(c39, (-2,), scale["n"])  # (0) (1 2 3)
+        c67 = _sum(c41, (-2,), scale["n"])  # (0) (1 2) (3)
+        c68 = _sum(c44, (-2,), scale["n"])  # (0 3) (1) (2)
+        c69 = _sum(c47, (-2,), scale["n"])  # (0) (1 3) (2)
+        c70 = _sum(c50, (-2,), scale["n"])  # (0) (1) (2 3)
+        c71 = _sum(c53, (-2,), scale["n"])  # (0) (1) (2) (3)
 
         # Mix: products over the channels, level by level: for each number of propagating blocks.
         z1 = (
-            c8, c9, c10, c11, c12, c13, c14, c15, c16, c17, c18, c19, c20, c21, c22, c23, c24, c25,
-            c26, c27, c28, c29, c30, c31, c32, c33, c34, c35, c36, c37, c38, c39, c40, c41, c42, c43,
-            c44,
+            c20, c21, c22, c23, c24, c25, c26, c27, c28, c29, c30, c31, c32, c33, c34, c35, c36, c37,
+            c38, c39, c40, c41, c42, c43, c44, c45, c46, c47, c48, c49, c50, c51, c52, c53, c54, c55,
+            c56,
         )
         z1 = _mix(z1, terms, 0, 37, 1, wide)  # propagating blocks: 1 of n
         y = z1  # [0]
         z0 = (
-            c45, c46, c47, c48, c49, c50, c51, c52, c53, c54, c55, c56, c57, c58, c59,
+            c57, c58, c59, c60, c61, c62, c63, c64, c65, c66, c67, c68, c69, c70, c71,
         )
         z0 = _mix(z0, terms, 37, 15, 1, wide)  # propagating blocks: 0 of n
         z0 = self._add_bias(z0)

@@ -1,14 +1,14 @@
 """Invariant3: every linear map ``n n n -> `` that commutes with permutations.
 
-5 operators from 5 contractions, 1 matrix product and 1 broadcast. In the remarks of the
+5 operators from 6 contractions, 1 matrix product and 1 broadcast. In the remarks of the
 forward pass [0 1] is a block of axes that remains as one axis, and (2) a block that is summed
 on the way in or copied along on the way out; beside BASIS, axes of one block have one letter.
 
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "n n n -> " --out DIR
-plan:     sha256 aff6999be19a01359e56be7bb2c0422680258d90235081e1bf057d769d680557
+plan:     sha256 71bed0be048d26ba81c24e936e773704467ea9308916e70a6692893cafbc83a1
 template: sha256 b1cc1cbb295c8dbc0331015e923a879ee2bb92268257989343a1aa16422d99b5
-content:  sha256 04b97d2207eb0a363679b1b2c75487692982da27a7687bc8b6e690bab5f2efdb (with zeros here)
+content:  sha256 53a864bec2adf9b97b1fe9d9a4719474ea87131d36a67c25614e0baeb1254ff2 (with zeros here)
 """
 
 import torch
@@ -336,14 +336,15 @@ class Invariant3(nn.Module):
             scale = dict.fromkeys(scale)  # the weights carry it already
 
         # Contract: diagonals of blocks, sums over blocks that hold inputs only.
-        c1 = _sum(_read_diagonal(x, (0, 0, 0)), (-2,), scale["n"])  # (0 1 2)
-        c2 = _sum(_read_diagonal(x, (0, 0, 1)), (-3, -2), scale["n"], scale["n"])  # (0 1) (2)
-        c3 = _sum(_read_diagonal(x, (0, 1, 0)), (-3, -2), scale["n"], scale["n"])  # (0 2) (1)
-        c4 = _sum(_read_diagonal(x, (0, 1, 1)), (-3, -2), scale["n"], scale["n"])  # (0) (1 2)
-        c5 = _sum(x, (-4, -3, -2), *[scale["n"]] * 3)  # (0) (1) (2)
+        c1 = _read_diagonal(x, (0, 0, 1))  # [0 1] [2]
+        c2 = _sum(_diagonal(c1, (0, 0)), (-2,), scale["n"])  # (0 1 2)
+        c3 = _sum(c1, (-3, -2), scale["n"], scale["n"])  # (0 1) (2)
+        c4 = _sum(_read_diagonal(x, (0, 1, 0)), (-3, -2), scale["n"], scale["n"])  # (0 2) (1)
+        c5 = _sum(_read_diagonal(x, (0, 1, 1)), (-3, -2), scale["n"], scale["n"])  # (0) (1 2)
+        c6 = _sum(x, (-4, -3, -2), *[scale["n"]] * 3)  # (0) (1) (2)
 
         # Mix: products over the channels, level by level: for each number of propagating blocks.
-        z0 = _mix((c1, c2, c3, c4, c5), terms, 0, 5, 1, wide)  # propagating blocks: 0 of n
+        z0 = _mix((c2, c3, c4, c5, c6), terms, 0, 5, 1, wide)  # propagating blocks: 0 of n
         z0 = self._add_bias(z0)
         y = z0
         y = y.to(dtype)

@@ -1,14 +1,14 @@
 """Invariant4: every linear map ``n n n n -> `` that commutes with permutations.
 
-15 operators from 15 contractions, 1 matrix product and 1 broadcast. In the remarks of the
+15 operators from 19 contractions, 1 matrix product and 1 broadcast. In the remarks of the
 forward pass [0 1] is a block of axes that remains as one axis, and (2) a block that is summed
 on the way in or copied along on the way out; beside BASIS, axes of one block have one letter.
 
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "n n n n -> " --out DIR
-plan:     sha256 47b372015ceda476e81101f03d87cec0126812f99f2aff00099c95200213023b
+plan:     sha256 f2245cdb3194acdbb01016396593116de9a9f49dc4d15eaad0204f55e6126ef4
 template: sha256 b1cc1cbb295c8dbc0331015e923a879ee2bb92268257989343a1aa16422d99b5
-content:  sha256 455ec347ee454b8a00f830348b989543c8277eda140566c8bb8758aafba9b457 (with zeros here)
+content:  sha256 24d2661f46a4aff99b869521c3398d62d0da57db01c72cc16de421f2494d3eeb (with zeros here)
 """
 
 import torch
@@ -346,25 +346,29 @@ class Invariant4(nn.Module):
             scale = dict.fromkeys(scale)  # the weights carry it already
 
         # Contract: diagonals of blocks, sums over blocks that hold inputs only.
-        c1 = _sum(_read_diagonal(x, (0, 0, 0, 0)), (-2,), scale["n"])  # (0 1 2 3)
-        c2 = _sum(_read_diagonal(x, (0, 0, 0, 1)), (-3, -2), scale["n"], scale["n"])  # (0 1 2) (3)
-        c3 = _sum(_read_diagonal(x, (0, 0, 1, 0)), (-3, -2), scale["n"], scale["n"])  # (0 1 3) (2)
-        c4 = _sum(_read_diagonal(x, (0, 0, 1, 1)), (-3, -2), scale["n"], scale["n"])  # (0 1) (2 3)
-        c5 = _sum(_read_diagonal(x, (0, 0, 1, 2)), (-4, -3, -2), *[scale["n"]] * 3)  # (0 1) (2) (3)
-        c6 = _sum(_read_diagonal(x, (0, 1, 0, 0)), (-3, -2), scale["n"], scale["n"])  # (0 2 3) (1)
-        c7 = _sum(_read_diagonal(x, (0, 1, 0, 1)), (-3, -2), scale["n"], scale["n"])  # (0 2) (1 3)
-        c8 = _sum(_read_diagonal(x, (0, 1, 0, 2)), (-4, -3, -2), *[scale["n"]] * 3)  # (0 2) (1) (3)
-        c9 = _sum(_read_diagonal(x, (0, 1, 1, 0)), (-3, -2), scale["n"], scale["n"])  # (0 3) (1 2)
-        c10 = _sum(_read_diagonal(x, (0, 1, 1, 1)), (-3, -2), scale["n"], scale["n"])  # (0) (1 2 3)
-        c11 = _sum(_read_diagonal(x, (0, 1, 1, 2)), (-4, -3, -2), *[scale["n"]] * 3)  # (0) (1 2) (3)
-        c12 = _sum(_read_diagonal(x, (0, 1, 2, 0)), (-4, -3, -2), *[scale["n"]] * 3)  # (0 3) (1) (2)
-        c13 = _sum(_read_diagonal(x, (0, 1, 2, 1)), (-4, -3, -2), *[scale["n"]] * 3)  # (0) (1 3) (2)
-        c14 = _sum(_read_diagonal(x, (0, 1, 2, 2)), (-4, -3, -2), *[scale["n"]] * 3)  # (0) (1) (2 3)
-        c15 = _sum(x, (-5, -4, -3, -2), *[scale["n"]] * 4)  # (0) (1) (2) (3)
+        c1 = _read_diagonal(x, (0, 0, 1, 2))  # [0 1] [2] [3]
+        c2 = _read_diagonal(x, (0, 1, 0, 2))  # [0 2] [1] [3]
+        c3 = _read_diagonal(x, (0, 1, 1, 2))  # [0] [1 2] [3]
+        c4 = _read_diagonal(c1, (0, 0, 1))  # [0 1 2] [3]
+        c5 = _sum(_diagonal(c4, (0, 0)), (-2,), scale["n"])  # (0 1 2 3)
+        c6 = _sum(c4, (-3, -2), scale["n"], scale["n"])  # (0 1 2) (3)
+        c7 = _sum(_read_diagonal(c1, (0, 1, 0)), (-3, -2), scale["n"], scale["n"])  # (0 1 3) (2)
+        c8 = _sum(_read_diagonal(c1, (0, 1, 1)), (-3, -2), scale["n"], scale["n"])  # (0 1) (2 3)
+        c9 = _sum(c1, (-4, -3, -2), *[scale["n"]] * 3)  # (0 1) (2) (3)
+        c10 = _sum(_read_diagonal(c2, (0, 1, 0)), (-3, -2), scale["n"], scale["n"])  # (0 2 3) (1)
+        c11 = _sum(_read_diagonal(c2, (0, 1, 1)), (-3, -2), scale["n"], scale["n"])  # (0 2) (1 3)
+        c12 = _sum(c2, (-4, -3, -2), *[scale["n"]] * 3)  # (0 2) (1) (3)
+        c13 = _sum(_read_diagonal(c3, (0, 1, 0)), (-3, -2), scale["n"], scale["n"])  # (0 3) (1 2)
+        c14 = _sum(_read_diagonal(c3, (0, 1, 1)), (-3, -2), scale["n"], scale["n"])  # (0) (1 2 3)
+        c15 = _sum(c3, (-4, -3, -2), *[scale["n"]] * 3)  # (0) (1 2) (3)
+        c16 = _sum(_read_diagonal(x, (0, 1, 2, 0)), (-4, -3, -2), *[scale["n"]] * 3)  # (0 3) (1) (2)
+        c17 = _sum(_read_diagonal(x, (0, 1, 2, 1)), (-4, -3, -2), *[scale["n"]] * 3)  # (0) (1 3) (2)
+        c18 = _sum(_read_diagonal(x, (0, 1, 2, 2)), (-4, -3, -2), *[scale["n"]] * 3)  # (0) (1) (2 3)
+        c19 = _sum(x, (-5, -4, -3, -2), *[scale["n"]] * 4)  # (0) (1) (2) (3)
 
         # Mix: products over the channels, level by level: for each number of propagating blocks.
         z0 = (
-            c1, c2, c3, c4, c5, c6, c7, c8, c9, c10, c11, c12, c13, c14, c15,
+            c5, c6, c7, c8, c9, c10, c11, c12, c13, c14, c15, c16, c17, c18, c19,
         )
         z0 = _mix(z0, terms, 0, 15, 1, wide)  # propagating blocks: 0 of n
         z0 = self._add_bias(z0)

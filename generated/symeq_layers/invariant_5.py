@@ -1,14 +1,14 @@
 """Invariant5: every linear map ``n n n n n -> `` that commutes with permutations.
 
-52 operators from 52 contractions, 1 matrix product and 1 broadcast. In the remarks of the
+52 operators from 66 contractions, 1 matrix product and 1 broadcast. In the remarks of the
 forward pass [0 1] is a block of axes that remains as one axis, and (2) a block that is summed
 on the way in or copied along on the way out; beside BASIS, axes of one block have one letter.
 
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "n n n n n -> " --out DIR
-plan:     sha256 c70e42d2be000f7df31af90c3391f8e8f2643d4393fd4605c21e2a15c68afc16
+plan:     sha256 9c3bd986e532085d1dbe14412408a2d95a7d0ba49dc94f577d22023ac2352eec
 template: sha256 b1cc1cbb295c8dbc0331015e923a879ee2bb92268257989343a1aa16422d99b5
-content:  sha256 281461e5f1c19b9aa842517c587d8f03d3ebc68a4a48490e27d3c5e59500bdce (with zeros here)
+content:  sha256 71ffd5276932caa9512d7d9c23218d3b483df2dc49ceb464b2c6ac9caa82b136 (with zeros here)
 """
 
 import torch
@@ -384,108 +384,82 @@ class Invariant5(nn.Module):
             scale = dict.fromkeys(scale)  # the weights carry it already
 
         # Contract: diagonals of blocks, sums over blocks that hold inputs only.
-        c1 = _sum(_read_diagonal(x, (0, 0, 0, 0, 0)), (-2,), scale["n"])  # (0 1 2 3 4)
-        c2 = _sum(_read_diagonal(x, (0, 0, 0, 0, 1)), (-3, -2), scale["n"], scale["n"])  # (0 1 2 3) (4)
-        c3 = _sum(_read_diagonal(x, (0, 0, 0, 1, 0)), (-3, -2), scale["n"], scale["n"])  # (0 1 2 4) (3)
-        c4 = _sum(_read_diagonal(x, (0, 0, 0, 1, 1)), (-3, -2), scale["n"], scale["n"])  # (0 1 2) (3 4)
-        # (0 1 2) (3) (4)
-        c5 = _sum(_read_diagonal(x, (0, 0, 0, 1, 2)), (-4, -3, -2), *[scale["n"]] * 3)
-        c6 = _sum(_read_diagonal(x, (0, 0, 1, 0, 0)), (-3, -2), scale["n"], scale["n"])  # (0 1 3 4) (2)
-        c7 = _sum(_read_diagonal(x, (0, 0, 1, 0, 1)), (-3, -2), scale["n"], scale["n"])  # (0 1 3) (2 4)
-        # (0 1 3) (2) (4)
-        c8 = _sum(_read_diagonal(x, (0, 0, 1, 0, 2)), (-4, -3, -2), *[scale["n"]] * 3)
-        c9 = _sum(_read_diagonal(x, (0, 0, 1, 1, 0)), (-3, -2), scale["n"], scale["n"])  # (0 1 4) (2 3)
-        # (0 1) (2 3 4)
-        c10 = _sum(_read_diagonal(x, (0, 0, 1, 1, 1)), (-3, -2), scale["n"], scale["n"])
-        # (0 1) (2 3) (4)
-        c11 = _sum(_read_diagonal(x, (0, 0, 1, 1, 2)), (-4, -3, -2), *[scale["n"]] * 3)
-        # (0 1 4) (2) (3)
-        c12 = _sum(_read_diagonal(x, (0, 0, 1, 2, 0)), (-4, -3, -2), *[scale["n"]] * 3)
-        # (0 1) (2 4) (3)
-        c13 = _sum(_read_diagonal(x, (0, 0, 1, 2, 1)), (-4, -3, -2), *[scale["n"]] * 3)
-        # (0 1) (2) (3 4)
-        c14 = _sum(_read_diagonal(x, (0, 0, 1, 2, 2)), (-4, -3, -2), *[scale["n"]] * 3)
-        # (0 1) (2) (3) (4)
-        c15 = _sum(_read_diagonal(x, (0, 0, 1, 2, 3)), (-5, -4, -3, -2), *[scale["n"]] * 4)
-        # (0 2 3 4) (1)
-        c16 = _sum(_read_diagonal(x, (0, 1, 0, 0, 0)), (-3, -2), scale["n"], scale["n"])
-        # (0 2 3) (1 4)
-        c17 = _sum(_read_diagonal(x, (0, 1, 0, 0, 1)), (-3, -2), scale["n"], scale["n"])
-        # (0 2 3) (1) (4)
-        c18 = _sum(_read_diagonal(x, (0, 1, 0, 0, 2)), (-4, -3, -2), *[scale["n"]] * 3)
-        # (0 2 4) (1 3)
-        c19 = _sum(_read_diagonal(x, (0, 1, 0, 1, 0)), (-3, -2), scale["n"], scale["n"])
-        # (0 2) (1 3 4)
-        c20 = _sum(_read_diagonal(x, (0, 1, 0, 1, 1)), (-3, -2), scale["n"], scale["n"])
-        # (0 2) (1 3) (4)
-        c21 = _sum(_read_diagonal(x, (0, 1, 0, 1, 2)), (-4, -3, -2), *[scale["n"]] * 3)
-        # (0 2 4) (1) (3)
-        c22 = _sum(_read_diagonal(x, (0, 1, 0, 2, 0)), (-4, -3, -2), *[scale["n"]] * 3)
-        # (0 2) (1 4) (3)
-        c23 = _sum(_read_diagonal(x, (0, 1, 0, 2, 1)), (-4, -3, -2), *[scale["n"]] * 3)
-        # (0 2) (1) (3 4)
-        c24 = _sum(_read_diagonal(x, (0, 1, 0, 2, 2)), (-4, -3, -2), *[scale["n"]] * 3)
-        # (0 2) (1) (3) (4)
-        c25 = _sum(_read_diagonal(x, (0, 1, 0, 2, 3)), (-5, -4, -3, -2), *[scale["n"]] * 4)
-        # (0 3 4) (1 2)
-        c26 = _sum(_read_diagonal(x, (0, 1, 1, 0, 0)), (-3, -2), scale["n"], scale["n"])
-        # (0 3) (1 2 4)
-        c27 = _sum(_read_diagonal(x, (0, 1, 1, 0, 1)), (-3, -2), scale["n"], scale["n"])
-        # (0 3) (1 2) (4)
-        c28 = _sum(_read_diagonal(x, (0, 1, 1, 0, 2)), (-4, -3, -2), *[scale["n"]] * 3)
-        # (0 4) (1 2 3)
-        c29 = _sum(_read_diagonal(x, (0, 1, 1, 1, 0)), (-3, -2), scale["n"], scale["n"])
-        # (0) (1 2 3 4)
-        c30 = _sum(_read_diagonal(x, (0, 1, 1, 1, 1)), (-3, -2), scale["n"], scale["n"])
-        # (0) (1 2 3) (4)
-        c31 = _sum(_read_diagonal(x, (0, 1, 1, 1, 2)), (-4, -3, -2), *[scale["n"]] * 3)
-        # (0 4) (1 2) (3)
-        c32 = _sum(_read_diagonal(x, (0, 1, 1, 2, 0)), (-4, -3, -2), *[scale["n"]] * 3)
-        # (0) (1 2 4) (3)
-        c33 = _sum(_read_diagonal(x, (0, 1, 1, 2, 1)), (-4, -3, -2), *[scale["n"]] * 3)
-        # (0) (1 2) (3 4)
-        c34 = _sum(_read_diagonal(x, (0, 1, 1, 2, 2)), (-4, -3, -2), *[scale["n"]] * 3)
-        # (0) (1 2) (3) (4)
-        c35 = _sum(_read_diagonal(x, (0, 1, 1, 2, 3)), (-5, -4, -3, -2), *[scale["n"]] * 4)
-        # (0 3 4) (1) (2)
-        c36 = _sum(_read_diagonal(x, (0, 1, 2, 0, 0)), (-4, -3, -2), *[scale["n"]] * 3)
-        # (0 3) (1 4) (2)
-        c37 = _sum(_read_diagonal(x, (0, 1, 2, 0, 1)), (-4, -3, -2), *[scale["n"]] * 3)
-        # (0 3) (1) (2 4)
-        c38 = _sum(_read_diagonal(x, (0, 1, 2, 0, 2)), (-4, -3, -2), *[scale["n"]] * 3)
-        # (0 3) (1) (2) (4)
-        c39 = _sum(_read_diagonal(x, (0, 1, 2, 0, 3)), (-5, -4, -3, -2), *[scale["n"]] * 4)
-        # (0 4) (1 3) (2)
-        c40 = _sum(_read_diagonal(x, (0, 1, 2, 1, 0)), (-4, -3, -2), *[scale["n"]] * 3)
-        # (0) (1 3 4) (2)
-        c41 = _sum(_read_diagonal(x, (0, 1, 2, 1, 1)), (-4, -3, -2), *[scale["n"]] * 3)
-        # (0) (1 3) (2 4)
-        c42 = _sum(_read_diagonal(x, (0, 1, 2, 1, 2)), (-4, -3, -2), *[scale["n"]] * 3)
-        # (0) (1 3) (2) (4)
-        c43 = _sum(_read_diagonal(x, (0, 1, 2, 1, 3)), (-5, -4, -3, -2), *[scale["n"]] * 4)
-        # (0 4) (1) (2 3)
-        c44 = _sum(_read_diagonal(x, (0, 1, 2, 2, 0)), (-4, -3, -2), *[scale["n"]] * 3)
-        # (0) (1 4) (2 3)
-        c45 = _sum(_read_diagonal(x, (0, 1, 2, 2, 1)), (-4, -3, -2), *[scale["n"]] * 3)
-        # (0) (1) (2 3 4)
-        c46 = _sum(_read_diagonal(x, (0, 1, 2, 2, 2)), (-4, -3, -2), *[scale["n"]] * 3)
-        # (0) (1) (2 3) (4)
-        c47 = _sum(_read_diagonal(x, (0, 1, 2, 2, 3)), (-5, -4, -3, -2), *[scale["n"]] * 4)
+        c1 = _read_diagonal(x, (0, 0, 1, 2, 3))  # [0 1] [2] [3] [4]
+        c2 = _read_diagonal(x, (0, 1, 0, 2, 3))  # [0 2] [1] [3] [4]
+        c3 = _read_diagonal(x, (0, 1, 1, 2, 3))  # [0] [1 2] [3] [4]
+        c4 = _read_diagonal(x, (0, 1, 2, 0, 3))  # [0 3] [1] [2] [4]
+        c5 = _read_diagonal(x, (0, 1, 2, 1, 3))  # [0] [1 3] [2] [4]
+        c6 = _read_diagonal(x, (0, 1, 2, 2, 3))  # [0] [1] [2 3] [4]
+        c7 = _read_diagonal(c1, (0, 0, 1, 2))  # [0 1 2] [3] [4]
+        c8 = _read_diagonal(c1, (0, 1, 0, 2))  # [0 1 3] [2] [4]
+        c9 = _read_diagonal(c1, (0, 1, 1, 2))  # [0 1] [2 3] [4]
+        c10 = _read_diagonal(c2, (0, 1, 0, 2))  # [0 2 3] [1] [4]
+        c11 = _read_diagonal(c2, (0, 1, 1, 2))  # [0 2] [1 3] [4]
+        c12 = _read_diagonal(c3, (0, 1, 0, 2))  # [0 3] [1 2] [4]
+        c13 = _read_diagonal(c3, (0, 1, 1, 2))  # [0] [1 2 3] [4]
+        c14 = _read_diagonal(c7, (0, 0, 1))  # [0 1 2 3] [4]
+        c15 = _sum(_diagonal(c14, (0, 0)), (-2,), scale["n"])  # (0 1 2 3 4)
+        c16 = _sum(c14, (-3, -2), scale["n"], scale["n"])  # (0 1 2 3) (4)
+        c17 = _sum(_read_diagonal(c7, (0, 1, 0)), (-3, -2), scale["n"], scale["n"])  # (0 1 2 4) (3)
+        c18 = _sum(_read_diagonal(c7, (0, 1, 1)), (-3, -2), scale["n"], scale["n"])  # (0 1 2) (3 4)
+        c19 = _sum(c7, (-4, -3, -2), *[scale["n"]] * 3)  # (0 1 2) (3) (4)
+        c20 = _sum(_read_diagonal(c8, (0, 1, 0)), (-3, -2), scale["n"], scale["n"])  # (0 1 3 4) (2)
+        c21 = _sum(_read_diagonal(c8, (0, 1, 1)), (-3, -2), scale["n"], scale["n"])  # (0 1 3) (2 4)
+        c22 = _sum(c8, (-4, -3, -2), *[scale["n"]] * 3)  # (0 1 3) (2) (4)
+        c23 = _sum(_read_diagonal(c9, (0, 1, 0)), (-3, -2), scale["n"], scale["n"])  # (0 1 4) (2 3)
+        c24 = _sum(_read_diagonal(c9, (0, 1, 1)), (-3, -2), scale["n"], scale["n"])  # (0 1) (2 3 4)
+        c25 = _sum(c9, (-4, -3, -2), *[scale["n"]] * 3)  # (0 1) (2 3) (4)
+        c26 = _sum(_read_diagonal(c1, (0, 1, 2, 0)), (-4, -3, -2), *[scale["n"]] * 3)  # (0 1 4) (2) (3)
+        c27 = _sum(_read_diagonal(c1, (0, 1, 2, 1)), (-4, -3, -2), *[scale["n"]] * 3)  # (0 1) (2 4) (3)
+        c28 = _sum(_read_diagonal(c1, (0, 1, 2, 2)), (-4, -3, -2), *[scale["n"]] * 3)  # (0 1) (2) (3 4)
+        c29 = _sum(c1, (-5, -4, -3, -2), *[scale["n"]] * 4)  # (0 1) (2) (3) (4)
+        c30 = _sum(_read_diagonal(c10, (0, 1, 0)), (-3, -2), scale["n"], scale["n"])  # (0 2 3 4) (1)
+        c31 = _sum(_read_diagonal(c10, (0, 1, 1)), (-3, -2), scale["n"], scale["n"])  # (0 2 3) (1 4)
+        c32 = _sum(c10, (-4, -3, -2), *[scale["n"]] * 3)  # (0 2 3) (1) (4)
+        c33 = _sum(_read_diagonal(c11, (0, 1, 0)), (-3, -2), scale["n"], scale["n"])  # (0 2 4) (1 3)
+        c34 = _sum(_read_diagonal(c11, (0, 1, 1)), (-3, -2), scale["n"], scale["n"])  # (0 2) (1 3 4)
+        c35 = _sum(c11, (-4, -3, -2), *[scale["n"]] * 3)  # (0 2) (1 3) (4)
+        c36 = _sum(_read_diagonal(c2, (0, 1, 2, 0)), (-4, -3, -2), *[scale["n"]] * 3)  # (0 2 4) (1) (3)
+        c37 = _sum(_read_diagonal(c2, (0, 1, 2, 1)), (-4, -3, -2), *[scale["n"]] * 3)  # (0 2) (1 4) (3)
+        c38 = _sum(_read_diagonal(c2, (0, 1, 2, 2)), (-4, -3, -2), *[scale["n"]] * 3)  # (0 2) (1) (3 4)
+        c39 = _sum(c2, (-5, -4, -3, -2), *[scale["n"]] * 4)  # (0 2) (1) (3) (4)
+        c40 = _sum(_read_diagonal(c12, (0, 1, 0)), (-3, -2), scale["n"], scale["n"])  # (0 3 4) (1 2)
+        c41 = _sum(_read_diagonal(c12, (0, 1, 1)), (-3, -2), scale["n"], scale["n"])  # (0 3) (1 2 4)
+        c42 = _sum(c12, (-4, -3, -2), *[scale["n"]] * 3)  # (0 3) (1 2) (4)
+        c43 = _sum(_read_diagonal(c13, (0, 1, 0)), (-3, -2), scale["n"], scale["n"])  # (0 4) (1 2 3)
+        c44 = _sum(_read_diagonal(c13, (0, 1, 1)), (-3, -2), scale["n"], scale["n"])  # (0) (1 2 3 4)
+        c45 = _sum(c13, (-4, -3, -2), *[scale["n"]] * 3)  # (0) (1 2 3) (4)
+        c46 = _sum(_read_diagonal(c3, (0, 1, 2, 0)), (-4, -3, -2), *[scale["n"]] * 3)  # (0 4) (1 2) (3)
+        c47 = _sum(_read_diagonal(c3, (0, 1, 2, 1)), (-4, -3, -2), *[scale["n"]] * 3)  # (0) (1 2 4) (3)
+        c48 = _sum(_read_diagonal(c3, (0, 1, 2, 2)), (-4, -3, -2), *[scale["n"]] * 3)  # (0) (1 2) (3 4)
+        c49 = _sum(c3, (-5, -4, -3, -2), *[scale["n"]] * 4)  # (0) (1 2) (3) (4)
+        c50 = _sum(_read_diagonal(c4, (0, 1, 2, 0)), (-4, -3, -2), *[scale["n"]] * 3)  # (0 3 4) (1) (2)
+        c51 = _sum(_read_diagonal(c4, (0, 1, 2, 1)), (-4, -3, -2), *[scale["n"]] * 3)  # (0 3) (1 4) (2)
+        c52 = _sum(_read_diagonal(c4, (0, 1, 2, 2)), (-4, -3, -2), *[scale["n"]] * 3)  # (0 3) (1) (2 4)
+        c53 = _sum(c4, (-5, -4, -3, -2), *[scale["n"]] * 4)  # (0 3) (1) (2) (4)
+        c54 = _sum(_read_diagonal(c5, (0, 1, 2, 0)), (-4, -3, -2), *[scale["n"]] * 3)  # (0 4) (1 3) (2)
+        c55 = _sum(_read_diagonal(c5, (0, 1, 2, 1)), (-4, -3, -2), *[scale["n"]] * 3)  # (0) (1 3 4) (2)
+        c56 = _sum(_read_diagonal(c5, (0, 1, 2, 2)), (-4, -3, -2), *[scale["n"]] * 3)  # (0) (1 3) (2 4)
+        c57 = _sum(c5, (-5, -4, -3, -2), *[scale["n"]] * 4)  # (0) (1 3) (2) (4)
+        c58 = _sum(_read_diagonal(c6, (0, 1, 2, 0)), (-4, -3, -2), *[scale["n"]] * 3)  # (0 4) (1) (2 3)
+        c59 = _sum(_read_diagonal(c6, (0, 1, 2, 1)), (-4, -3, -2), *[scale["n"]] * 3)  # (0) (1 4) (2 3)
+        c60 = _sum(_read_diagonal(c6, (0, 1, 2, 2)), (-4, -3, -2), *[scale["n"]] * 3)  # (0) (1) (2 3 4)
+        c61 = _sum(c6, (-5, -4, -3, -2), *[scale["n"]] * 4)  # (0) (1) (2 3) (4)
         # (0 4) (1) (2) (3)
-        c48 = _sum(_read_diagonal(x, (0, 1, 2, 3, 0)), (-5, -4, -3, -2), *[scale["n"]] * 4)
+        c62 = _sum(_read_diagonal(x, (0, 1, 2, 3, 0)), (-5, -4, -3, -2), *[scale["n"]] * 4)
         # (0) (1 4) (2) (3)
-        c49 = _sum(_read_diagonal(x, (0, 1, 2, 3, 1)), (-5, -4, -3, -2), *[scale["n"]] * 4)
+        c63 = _sum(_read_diagonal(x, (0, 1, 2, 3, 1)), (-5, -4, -3, -2), *[scale["n"]] * 4)
         # (0) (1) (2 4) (3)
-        c50 = _sum(_read_diagonal(x, (0, 1, 2, 3, 2)), (-5, -4, -3, -2), *[scale["n"]] * 4)
+        c64 = _sum(_read_diagonal(x, (0, 1, 2, 3, 2)), (-5, -4, -3, -2), *[scale["n"]] * 4)
         # (0) (1) (2) (3 4)
-        c51 = _sum(_read_diagonal(x, (0, 1, 2, 3, 3)), (-5, -4, -3, -2), *[scale["n"]] * 4)
-        c52 = _sum(x, (-6, -5, -4, -3, -2), *[scale["n"]] * 5)  # (0) (1) (2) (3) (4)
+        c65 = _sum(_read_diagonal(x, (0, 1, 2, 3, 3)), (-5, -4, -3, -2), *[scale["n"]] * 4)
+        c66 = _sum(x, (-6, -5, -4, -3, -2), *[scale["n"]] * 5)  # (0) (1) (2) (3) (4)
 
         # Mix: products over the channels, level by level: for each number of propagating blocks.
         z0 = (
-            c1, c2, c3, c4, c5, c6, c7, c8, c9, c10, c11, c12, c13, c14, c15, c16, c17, c18, c19, c20,
-            c21, c22, c23, c24, c25, c26, c27, c28, c29, c30, c31, c32, c33, c34, c35, c36, c37, c38,
-            c39, c40, c41, c42, c43, c44, c45, c46, c47, c48, c49, c50, c51, c52,
+            c15, c16, c17, c18, c19, c20, c21, c22, c23, c24, c25, c26, c27, c28, c29, c30, c31, c32,
+            c33, c34, c35, c36, c37, c38, c39, c40, c41, c42, c43, c44, c45, c46, c47, c48, c49, c50,
+            c51, c52, c53, c54, c55, c56, c57, c58, c59, c60, c61, c62, c63, c64, c65, c66,
         )
         z0 = _mix(z0, terms, 0, 52, 1, wide)  # propagating blocks: 0 of n
         z0 = self._add_bias(z0)

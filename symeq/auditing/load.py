@@ -90,7 +90,7 @@ def _no_such_name(owner: Any, part: str, module: str) -> str:
         there = [name for name in there if getattr(vars(owner)[name], "__module__", "") == owner.__name__]
     close = get_close_matches(part, there, n=1)
     if close:
-        return f"there is no {part!r} in {module}; did you mean {close[0]!r}?"
+        return f"there is no {part!r} in {module}; {close[0]!r} is close"
     shown = ", ".join(there[:8]) + (", ..." if len(there) > 8 else "")
     return f"there is no {part!r} in {module}" + (f", which defines {shown}" if there else "")
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
+from symeq.combinatorics.partitions import count
 from symeq.plans.choices import NEVER, Choices, Form, Shape, Workload, shapes, sortable
 from symeq.plans.cost import symbols
 from symeq.plans.ir import Plan
@@ -135,6 +136,21 @@ def seconds(plan: Plan, choices: Choices, workload: Workload) -> float:
         _counted(choices.of(name, shape), shape, workload).seconds(workload.batch)
         for name, shape in shapes(plan).items()
     )
+
+
+def held(plan: Plan, choices: Choices, workload: Workload) -> int:
+    """How many numbers input, output, weight and levels are, as if all were in memory at once.
+
+    >>> from symeq.pipeline import plan
+    >>> held(plan("n -> n"), Choices(), Workload(2, (("n", 100),), 8, 4))
+    3272
+    """
+    signature, (c_in, c_out) = plan.signature, (workload.in_channels, workload.out_channels)
+    per_sample = workload.volume(signature.inputs) * c_in + workload.volume(signature.outputs) * c_out
+    per_sample += sum(
+        int(_counted(choices.of(name, shape), shape, workload).held) for name, shape in shapes(plan).items()
+    )
+    return workload.batch * per_sample + count(signature.positions) * c_in * c_out
 
 
 def candidates(plan: Plan, workload: Workload) -> list[Choices]:

@@ -79,6 +79,7 @@ def chain_contractions(plan: Plan, largest_first: tuple[str, ...] = ()) -> Plan:
     used = {source for mix in plan.mixes for source, _ in mix.sources}
     ranks = _ranks(plan.signature.inputs, plan.signature)
     steps = _chain({maps[at] for at in used}, ranks, _weights(plan.signature.inputs, largest_first))
+    steps = _share_views(steps, ranks)
     number = {map_: at for at, map_ in enumerate(steps, 1)}
     number[AxisMap.identity(plan.signature.order_in)] = 0
     contracts = tuple(
@@ -145,13 +146,50 @@ def _chain(wanted: set[AxisMap], ranks: tuple[int, ...], weights: tuple[int, ...
         sums = Counter(parent for map_, parent in parents.items() if map_.after(parent).dropped)
         needless = {map_ for map_ in parents if map_ not in wanted and sums[map_] < 2}
         if not needless:
-            return {map_: parents[map_] for map_ in sorted(parents, key=lambda m: (-len(m.kept), m))}
-        kept = {map_: parent for map_, parent in parents.items() if map_ not in needless}
-        for map_, parent in kept.items():
-            while parent in needless:
-                parent = parents[parent]
-            kept[map_] = parent
-        parents = kept
+            return _largest_first(parents)
+        parents = _without(needless, parents)
+
+
+def _share_views(parents: dict[AxisMap, AxisMap], ranks: tuple[int, ...]) -> dict[AxisMap, AxisMap]:
+    """The same with axes identified pair by pair, where several maps have the first pairs in common.
+
+    The views cost nothing, and the gradient of each is added up at its own size, where otherwise
+    every map would add to the gradient of the larger tensor.
+    """
+    shared = dict(parents)
+    for map_, parent in parents.items():
+        child, blocks = map_, list(map_.after(parent).blocks)
+        for axis in reversed([axis for axis, block in enumerate(blocks) if block in blocks[:axis]]):
+            view = parent.then(AxisMap(tuple(blocks), tuple(dict.fromkeys(blocks))))
+            view = _canonical(view.blocks, view.kept, ranks)
+            blocks[axis] = max(blocks) + 1
+            if view == map_:
+                continue
+            shared[child], child = view, view
+            if view in shared:
+                break
+        else:
+            shared[child] = parent
+    while True:
+        children = Counter(shared.values())
+        needless = {map_ for map_ in shared if map_ not in parents and children[map_] < 2}
+        if not needless:
+            return _largest_first(shared)
+        shared = _without(needless, shared)
+
+
+def _largest_first(parents: dict[AxisMap, AxisMap]) -> dict[AxisMap, AxisMap]:
+    return {map_: parents[map_] for map_ in sorted(parents, key=lambda m: (-len(m.kept), m))}
+
+
+def _without(needless: set[AxisMap], parents: dict[AxisMap, AxisMap]) -> dict[AxisMap, AxisMap]:
+    """The other maps, each with the nearest parent that is left."""
+    kept = {map_: parent for map_, parent in parents.items() if map_ not in needless}
+    for map_, parent in kept.items():
+        while parent in needless:
+            parent = parents[parent]
+        kept[map_] = parent
+    return kept
 
 
 def _first_parent(
