@@ -330,6 +330,7 @@ def test_tuning_measures_and_reproduces(tmp_path: Path) -> None:
 
 
 def test_sizes_that_do_not_fit_are_not_measured() -> None:
+    """Numbers are counted before any memory is taken."""
     for sizes in ("1000000 1000 1000", "2 512 64"):
         with pytest.raises(TooLargeError, match=r"numbers in n n n -> n n n for batch, n, channels .*limit"):
             symeq.tune("n n n -> n n n", sizes)

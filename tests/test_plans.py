@@ -236,8 +236,11 @@ def test_each_contraction_is_computed_from_the_cheapest(spec: str) -> None:
         before.append(maps[step.target])
 
 
-@pytest.mark.parametrize("spec", ["n n n ->", "n n n -> n", "n n n n n ->", "n n n n n -> n n", "u u u i u i -> i"])
+@pytest.mark.parametrize(
+    "spec", ["n n n ->", "n n n -> n", "n n n n n ->", "n n n n n -> n n", "u u u i u i -> i"]
+)
 def test_what_several_diagonals_have_in_common_is_read_once(spec: str) -> None:
+    """No two steps from one tensor begin by identifying the same two axes."""
     plan = optimized(spec)
     merged: Counter[tuple[int, int, int]] = Counter()  # (source, its first two axes that are identified)
     for step in plan.contracts:
