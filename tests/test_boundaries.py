@@ -16,6 +16,7 @@ import pytest
 # The stages, bottom first: each may import those before it.
 STAGES = (
     "errors",
+    "allocator",
     "files",
     "signature",
     "combinatorics",

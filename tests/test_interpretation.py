@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+import weakref
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 
 import pytest
+import torch
+from torch import Tensor
 
 import planted_layers
 from planted_layers import RIGHT, RIGHT_BACKWARD, WRONG, WRONG_BACKWARD, Plant
@@ -15,6 +18,7 @@ from symeq.interpretation import forms
 from symeq.interpretation.claims import prove_backward, prove_forward
 from symeq.interpretation.forms import Unproved
 from symeq.interpretation.meaning import Meaning
+from symeq.interpretation.recording import called, dispatched
 from symeq.interpretation.values import Setting
 from symeq.pipeline import emit
 from symeq.signature import EmitOptions, Signature
@@ -199,3 +203,21 @@ def test_powers_that_are_no_coefficients_are_refused(value: forms.Polynomial, ex
     """Roots of numbers, negative powers of sums and of zero, and powers too large to be worked out."""
     with pytest.raises(Unproved, match="power"):
         forms.power(value, Fraction(exponent))
+
+
+def test_a_recorded_run_keeps_no_tensor() -> None:
+    """Names go with their tensors: thousands of tensors of megabytes do not fit at once."""
+    x = torch.ones(3)
+    left = []
+
+    def run() -> Tensor:
+        made = x * 2
+        seen = weakref.ref(made)
+        made = made.sum()
+        left.append(seen())
+        return made
+
+    for record in (dispatched, called):
+        calls, result = record(run, {"x": x})
+        assert len(calls) == 2 and calls[0][1][0] == "x" and calls[1][1][0] == "%0.0" and result == "%1.0"
+    assert left == [None, None]

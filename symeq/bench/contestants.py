@@ -195,6 +195,9 @@ def _refuse_large(case: Case, what: str, size: int) -> None:
 
 
 LAYER = "emitted layer"
+
+COMPILED = ", compiled"
+"""Ends the name of a contestant that runs under ``torch.compile``."""
 ORBIT = "emitted layer, orbit basis"
 STACKS = ("stack, einsum", "stack, one product", "stack of views, one product")
 EINSUMS = "one einsum per operator"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import platform
 from pathlib import Path
@@ -10,26 +9,16 @@ from typing import Literal, TypeAlias
 
 import torch
 
+from symeq.allocator import fix_thresholds
+
 Allocator: TypeAlias = Literal["fixed", "default"]
 
-_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # malloc.h
 _TRIM_BYTES, _MMAP_BYTES = 2**31 - 1, 2**30
 
 
 def fix_allocator() -> str:
     """Keeps freed memory in the process where glibc allows it; says what was done."""
-    if platform.libc_ver()[0] != "glibc":
-        return "as it comes: no glibc, whose thresholds could be fixed"
-    mallopt = ctypes.CDLL(None).mallopt
-    wanted = (
-        ("M_MMAP_THRESHOLD", _M_MMAP_THRESHOLD, _MMAP_BYTES),
-        ("M_TRIM_THRESHOLD", _M_TRIM_THRESHOLD, _TRIM_BYTES),
-    )
-    said = [
-        f"{name} = {value}" if mallopt(number, value) == 1 else f"{name} refused"
-        for name, number, value in wanted
-    ]
-    return f"glibc {platform.libc_ver()[1]}, {', '.join(said)}"
+    return fix_thresholds(_MMAP_BYTES, _TRIM_BYTES)
 
 
 def describe_machine(device: str = "cpu") -> dict[str, str]:

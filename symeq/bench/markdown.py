@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from symeq.bench.contestants import LAYER, STACKS
+from symeq.bench.contestants import COMPILED, LAYER, STACKS
 from symeq.bench.report import BenchReport, CaseReport, Timing
 
 
 def table(report: BenchReport) -> str:
     """A line for each case: the floor, the layer over it, and how much faster it is than the best stack."""
     training = any(found.training for found in report.cases)
-    compiled = any(_named(found.timings, f"{LAYER}, compiled") for found in report.cases)
+    compiled = any(_named(found.timings, LAYER + COMPILED) for found in report.cases)
     headings = ["case (batch, n, channels)", "floor", "layer / floor"]
     headings += ["compiled / floor"] * compiled
     headings += ["with gradients / 3 floors"] * training
@@ -18,7 +18,7 @@ def table(report: BenchReport) -> str:
     rows = [headings, ["---"] * len(headings)]
     for found in report.cases:
         (order_in, order_out), case = found.case.orders, found.case
-        ways = ["", ", compiled"] if compiled else [""]
+        ways = ["", COMPILED] if compiled else [""]
         row = [
             f"{order_in} -> {order_out} ({case.batch}, {case.n}, {case.channels})",
             f"{found['floor'].median * 1e3:.1f} ms",

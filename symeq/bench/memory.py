@@ -16,7 +16,7 @@ from torch.profiler import ProfilerActivity, profile
 
 from symeq.bench import fresh
 from symeq.bench.cases import Case, Problem
-from symeq.bench.contestants import CONTESTANTS, LAYER
+from symeq.bench.contestants import COMPILED, CONTESTANTS, LAYER
 from symeq.bench.equality import training_step
 from symeq.bench.report import Memory
 from symeq.bench.running import Progress, compiled
@@ -49,13 +49,13 @@ def measure_memory(
         if name not in CONTESTANTS:
             raise OptionError("contestants", name, f"one of {', '.join(CONTESTANTS)}")
     asked = [
-        (name, way) for name in contestants for way in (False, True)[: 1 + (compile_layer and name == LAYER)]
+        name + way for name in contestants for way in ("", COMPILED)[: 1 + (compile_layer and name == LAYER)]
     ]
     found: list[Memory] = []
-    for at, (name, way) in enumerate(asked):
+    for at, name in enumerate(asked):
         if progress is not None:
-            progress(at, len(asked), f"memory: {name}{', compiled' if way else ''}")
-        arguments = {"cases": list(map(asdict, cases)), "name": name, "way": way, "training": training}
+            progress(at, len(asked), f"memory: {name}")
+        arguments = {"cases": list(map(asdict, cases)), "name": name, "training": training}
         answer = fresh.call("memory:serve", _EVERY_BLOCK, **arguments)
         found += [Memory(**{**each, "case": Case.of(each["case"])}) for each in answer]
     if progress is not None:
@@ -63,40 +63,40 @@ def measure_memory(
     return tuple(sorted(found, key=lambda each: cases.index(each.case)))
 
 
-def serve(cases: Sequence[dict[str, Any]], name: str, way: bool, training: bool) -> list[dict[str, Any]]:
-    """Measures one contestant in this process, eager or compiled (``way``), at the cases that it fits."""
+def serve(cases: Sequence[dict[str, Any]], name: str, training: bool) -> list[dict[str, Any]]:
+    """Measures one contestant (with ``COMPILED``: that way) in this process, at the cases that it fits."""
     found = []
     for case in map(Case.of, cases):
         problem = Problem.of(case)
         with suppress(TooLargeError):
-            found.append(asdict(_forward(problem, name, way)))
+            found.append(asdict(_forward(problem, name)))
             if training:
-                found.append(asdict(_training(problem.taped(), name, way)))
+                found.append(asdict(_training(problem.taped(), name)))
     return found
 
 
-def _forward(problem: Problem, name: str, way: bool) -> Memory:
-    call = torch.no_grad()(_prepared(problem, name, way, training=False))
-    return _measured(problem, name, way, lambda: (call(),), None)
+def _forward(problem: Problem, name: str) -> Memory:
+    call = torch.no_grad()(_prepared(problem, name, training=False))
+    return _measured(problem, name, lambda: (call(),), None)
 
 
-def _training(problem: Problem, name: str, way: bool) -> Memory:
-    call = _prepared(problem, name, way, training=True)
+def _training(problem: Problem, name: str) -> Memory:
+    call = _prepared(problem, name, training=True)
     saved = count_saved(call, (problem.x, problem.weight))
-    return _measured(problem, name, way, training_step(problem, call), saved)
+    return _measured(problem, name, training_step(problem, call), saved)
 
 
-def _prepared(problem: Problem, name: str, way: bool, training: bool) -> Callable[[], Tensor]:
-    call = CONTESTANTS[name](problem)
-    return compiled(call, "inductor", training) if way else call
+def _prepared(problem: Problem, name: str, training: bool) -> Callable[[], Tensor]:
+    call = CONTESTANTS[name.removesuffix(COMPILED)](problem)
+    return compiled(call, "inductor", training) if name.endswith(COMPILED) else call
 
 
-def _measured(problem: Problem, name: str, way: bool, step: Step, saved: int | None) -> Memory:
+def _measured(problem: Problem, name: str, step: Step, saved: int | None) -> Memory:
     step()  # whatever is made once is made
     resident = _resident_growth(step)
     return Memory(
         case=problem.case,
-        name=f"{name}, compiled" if way else name,
+        name=name,
         training=saved is not None,
         unit=problem.x.numel() * problem.x.element_size(),
         saved=saved or 0,

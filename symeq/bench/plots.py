@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from io import BytesIO
 from typing import TYPE_CHECKING
 
-from symeq.bench.contestants import CONTESTANTS, LAYER
+from symeq.bench.contestants import COMPILED, CONTESTANTS, LAYER
 from symeq.bench.report import BenchReport, Memory, Timing
 from symeq.drawing.colours import colours
 from symeq.errors import MissingLibraryError
@@ -72,7 +72,7 @@ def scaling_figure(report: BenchReport, training: bool = False) -> Figure:
     inks = [colour for colour in colours(8)[1:] if colour != "#f0e442"]
     inks = [inks[3], *inks[:3], *inks[4:]]
     for name, ink, marker, size in zip(CONTESTANTS, inks, _MARKERS, _SIZES, strict=True):
-        for way, style in (("", "-"), (", compiled", "--")):
+        for way, style in (("", "-"), (COMPILED, "--")):
             if way and name != LAYER:
                 continue
             timings = [

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from symeq.bench import fresh
 from symeq.bench.cases import DEFAULT_CASES, Case, Problem
-from symeq.bench.contestants import CONTESTANTS, LAYER, Contestant
+from symeq.bench.contestants import COMPILED, CONTESTANTS, LAYER, Contestant
 from symeq.bench.equality import check_equal, check_gradients, training_step
 from symeq.bench.floors import floor, refuse_large
 from symeq.bench.machine import Allocator, describe_machine, fix_allocator
@@ -162,7 +162,7 @@ class _Entrants:
     ) -> Iterator[tuple[str, Callable[[], Tensor]]]:
         for compiler in (None,) if self.compiler is None else (None, self.compiler):
             for plain, prepare in self.contestants.items():
-                name = plain + (", compiled" if compiler else "") + ending
+                name = plain + (COMPILED if compiler else "") + ending
                 self.steps.next(f"{problem.case}: is {name} equal?")
                 try:
                     call = prepare(problem)

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from symeq.bench.cases import Case
 from symeq.bench.compiling import measure_compile_time
-from symeq.bench.contestants import CONTESTANTS, LAYER, ORBIT, emitted, emitted_orbit
+from symeq.bench.contestants import COMPILED, CONTESTANTS, LAYER, ORBIT, emitted, emitted_orbit
 from symeq.bench.memory import measure_memory
 from symeq.bench.report import BenchReport, Memory, Target, Timing
 from symeq.bench.running import Progress, run
@@ -131,7 +131,7 @@ def _targets(report: BenchReport) -> Iterable[Target]:
 
 
 def _ways(timings: Iterable[Timing], name: str) -> list[tuple[str, Timing]]:
-    ways = {name: "eager", f"{name}, compiled": "compiled"}
+    ways = {name: "eager", name + COMPILED: "compiled"}
     return [(ways[timing.name], timing) for timing in timings if timing.name in ways]
 
 
@@ -156,4 +156,4 @@ def _quartile(timing: Timing) -> float:
 
 def _tensors(need: Memory) -> tuple[float, float, str]:
     tensors = need.peak / need.unit
-    return tensors, tensors, "compiled" if need.name.endswith("compiled") else "eager"
+    return tensors, tensors, "compiled" if need.name.endswith(COMPILED) else "eager"

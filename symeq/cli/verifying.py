@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from symeq.allocator import return_large_blocks
 from symeq.cli.arguments import INTEGER, AsJson, checked_words, short, signature_of
 from symeq.cli.console import CallError, working, write, write_json
 from symeq.cli.ladder import Again, Orders, StoreFolder, ladder
@@ -62,6 +63,7 @@ def verify(
     emitted now is verified; with --orders M every k -> k' with k + k' <= M, in one
     table.
     """
+    return_large_blocks()
     given = words or []
     if orders is not None and (given or mutants or sample is not None):
         raise CallError("--orders goes with neither a FILE nor a SPEC, nor with --self-test or --sample.")

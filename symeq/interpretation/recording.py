@@ -17,6 +17,7 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode, resolve_name
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves, tree_map
+from torch.utils.weak import WeakTensorKeyDictionary
 
 from symeq.interpretation.forms import Unproved
 from symeq.interpretation.tracing import lean
@@ -49,18 +50,18 @@ _KINDS = frozenset(("dtype", "device", "layout", "pin_memory", "memory_format", 
 class _Labels:
     """Names of tensors: those given, then the results in their order; constants by their entries.
 
-    Without ``integers``, what depends on sizes is left out of the descriptions.
+    Without ``integers``, what depends on sizes is left out of the descriptions. No tensor is kept alive:
+    a run at order 8 makes thousands, of megabytes each.
     """
 
     def __init__(self, known: Mapping[str, Tensor], integers: bool = True) -> None:
         self.integers = integers
-        self.names: dict[int, str] = {id(tensor): name for name, tensor in known.items()}
-        self.kept: list[Tensor] = list(known.values())
+        self.names = WeakTensorKeyDictionary({tensor: name for name, tensor in known.items()})
         self.calls: list[tuple[Any, ...]] = []
 
     def describe(self, thing: Any) -> Any:
         if isinstance(thing, Tensor):
-            name = self.names.get(id(thing))
+            name = self.names.get(thing)
             if name is None:
                 name = f"constant {tuple(thing.shape)} {_entries(thing)}"
             return name
@@ -80,16 +81,19 @@ class _Labels:
     def only_constants(self, arguments: Any) -> bool:
         """Whether there are tensors among the arguments, and all are constants: tracers may work ahead."""
         tensors = [thing for thing in tree_leaves(arguments) if isinstance(thing, Tensor)]
-        return bool(tensors) and all(str(self.describe(tensor)).startswith("constant") for tensor in tensors)
+        return bool(tensors) and all(self.is_constant(tensor) for tensor in tensors)
+
+    def is_constant(self, tensor: Tensor) -> bool:
+        """Whether it is neither given nor made from what is."""
+        return str(self.names.get(tensor, "constant")).startswith("constant")
 
     def name(self, made: Any, what: str) -> None:
         at = 0
 
         def visit(thing: Any) -> Any:
             nonlocal at
-            if isinstance(thing, Tensor) and id(thing) not in self.names:
-                self.names[id(thing)] = f"{what}.{at}"
-                self.kept.append(thing)
+            if isinstance(thing, Tensor) and thing not in self.names:
+                self.names[thing] = f"{what}.{at}"
                 at += 1
             return thing
 
@@ -97,8 +101,7 @@ class _Labels:
 
     def alias(self, made: Any, source: Any) -> None:
         if isinstance(made, Tensor) and isinstance(source, Tensor):
-            self.names[id(made)] = self.describe(source)
-            self.kept.append(made)
+            self.names[made] = self.describe(source)
 
 
 def _entries(constant: Tensor) -> str:
@@ -151,7 +154,7 @@ class _Called(TorchFunctionMode):
             self.labels.alias(made, args[0])
             return made
         described = (name, self.labels.describe(args), self.labels.describe(kwargs))
-        if name in _READS and args and not str(self.labels.describe(args[0])).startswith("constant"):
+        if name in _READS and args and not self.labels.only_constants(args[0]):
             raise Unproved(f"entries of a tensor are read ({last}), so that what is done may depend on them")
         self.labels.name(made, f"%{len(self.labels.calls)}")
         self.labels.calls.append(described)

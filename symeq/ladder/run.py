@@ -11,6 +11,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from symeq import pipeline
+from symeq.allocator import return_large_blocks
 from symeq.combinatorics.partitions import count
 from symeq.errors import OptionError, TooLargeError, WorkerError
 from symeq.ladder.report import LadderReport
@@ -190,6 +191,7 @@ def _make_alone(pair: Orders, path: Path, verify: Verify, seed: int) -> tuple[Or
     import torch
 
     torch.set_num_threads(1)
+    return_large_blocks()
     # Ctrl-C reaches all processes; the first one ends the others.
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
