@@ -5,7 +5,12 @@ from __future__ import annotations
 import json
 import platform
 import re
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
@@ -503,6 +508,40 @@ def test_an_interrupted_run_goes_on(tmp_path: Path) -> None:
 
 
 # ------------------------------------------------------------------ processes
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="processes are counted in /proc")
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_no_process_is_left_when_told_to_end(number: int, code: int, tmp_path: Path) -> None:
+    """Neither a worker that goes on with its row, nor a traceback."""
+    command = [sys.executable, "-m", "symeq", "verify", "--orders", "4", "--jobs", "2", "--store"]
+    own = {"start_new_session": True, "stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen([*command, str(tmp_path)], **own) as running:
+        wait_until(lambda: len(processes_of(running.pid)) >= 4)  # this one, a tracker, two workers
+        time.sleep(1)  # these have begun
+        running.send_signal(number)
+        _, said = running.communicate(timeout=60)
+        assert running.returncode == code and "Traceback" not in said
+    wait_until(lambda: not processes_of(running.pid))
+
+
+def processes_of(session: int) -> list[str]:
+    """The numbers of the processes of a session that run."""
+    found = []
+    for status in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):  # it has ended meanwhile
+            state, _, _, number = status.read_text(encoding="utf-8").rpartition(")")[2].split()[:4]
+            if int(number) == session and state != "Z":
+                found.append(status.parent.name)
+    return found
+
+
+def wait_until(holds: Callable[[], object], seconds: float = 60) -> None:
+    """Waits, and fails if it takes longer."""
+    end = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < end
+        time.sleep(0.1)
 
 
 def test_processes_make_the_same_table(tmp_path: Path) -> None:

@@ -97,7 +97,7 @@ class TestWheel:
 
     def test_it_brings_the_command_and_the_license(self) -> None:
         """``symeq`` is a command after installation, and the license travels along."""
-        assert "symeq = symeq.cli:main" in wheel_text("entry_points.txt").splitlines()
+        assert "symeq = symeq.__main__:main" in wheel_text("entry_points.txt").splitlines()
         assert "MIT License" in wheel_text("licenses/LICENSE")
 
     def test_the_sdist_beside_it_holds_the_whole_tree(self) -> None:
