@@ -8,9 +8,11 @@ from math import factorial
 from types import ModuleType
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
+import symeq
 from symeq.interpretation.claims import prove_backward, prove_forward
 from symeq.interpretation.forms import Unproved
 from symeq.interpretation.meaning import Meaning
@@ -96,6 +98,28 @@ def test_channels_choose_the_way() -> None:
     ways = [module.Equivariant3to3(d, d, device="meta").symmetrised for d in (1, 2, 4, 64, 128)]
     assert ways == [False, False, False, True, True]
     assert not hasattr(load(emit("n n -> n").text).Equivariant2to1(256, 256), "symmetrised")
+
+
+def test_integers_of_any_kind_choose_the_same_way() -> None:
+    """NumPy's small integers would overflow, and its truth values stop torch.compile."""
+    layer = symeq.layer("n n -> n n")
+    made = layer(np.uint8(200), np.int8(100))
+    assert made.symmetrised is layer(200, 100).symmetrised is True
+    assert layer(np.int64(3), np.int64(4)).symmetrised is False
+    x = torch.randn(2, 3, 3, 200)
+    assert torch.equal(torch.compile(made, fullgraph=True, backend="eager")(x), made(x))
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit.script. is deprecated")  # torch's own, for its forward mode
+@pytest.mark.parametrize(("spec", "order"), [("n n -> n n", 2), ("n n n -> n n n", 3)])
+def test_vectorised_forward_mode(spec: str, order: int) -> None:
+    """Tangents of a whole batch, to which others are added in place, as to any."""
+    layer = layer_of(spec)
+    x = torch.randn(1, *[2] * order, 2, dtype=torch.float64)
+    jacobian = torch.autograd.functional.jacobian
+    expected = jacobian(layer, x)
+    found = jacobian(layer, x, vectorize=True, strategy="forward-mode")
+    assert torch.allclose(found, expected, rtol=0, atol=1e-12)
 
 
 @pytest.mark.parametrize("c", [2, 3, 4])

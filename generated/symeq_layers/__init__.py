@@ -6,8 +6,8 @@ with letters tell the index set of each axis, as in `EquivariantUItoU` for ``u i
 
 Change the generator, not this file; to emit it again:
     symeq generate --library --out DIR
-template: sha256 b1cc1cbb295c8dbc0331015e923a879ee2bb92268257989343a1aa16422d99b5
-content:  sha256 bf026d876056c1bd25d1352f4a6daf3f2ef880c4bae233ac357aee697b55e14c (with zeros here)
+template: sha256 e5d4f9b873c9a7318e9b0c8baf8582578a8a6caa6226f9e1e624a8372c9a974f
+content:  sha256 dc88e6297ecb4ba30dc27e92c9076597259812c3cb3ceb47f784834ea635e2be (with zeros here)
 """
 
 from .invariant_1 import Invariant1

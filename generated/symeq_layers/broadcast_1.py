@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate " -> n" --out DIR
 plan:     sha256 19891cc80d540d973a7d4cbfebcbd18f5dc4a56c36746b4f7f6f8ffafdba19b4
-template: sha256 b1cc1cbb295c8dbc0331015e923a879ee2bb92268257989343a1aa16422d99b5
-content:  sha256 f78a9e7d7b7cc44bd80a8cb44a1508e3a14149726d033c0ad1f6443cee318b8e (with zeros here)
+template: sha256 e5d4f9b873c9a7318e9b0c8baf8582578a8a6caa6226f9e1e624a8372c9a974f
+content:  sha256 de3531f6faf60a0c8418b73a5225b68cc250c7bb76b7928995045ff18d48651a (with zeros here)
 """
 
 import torch
@@ -184,12 +184,13 @@ class Broadcast1(nn.Module):
                 raise ValueError(f"{name} must be an integer >= 1, got {channels!r}")
         if basis not in ("diagram", "orbit"):
             raise ValueError(f'basis must be "diagram" or "orbit", got {basis!r}')
-        if dtype is not None and not dtype.is_floating_point:
-            raise TypeError(f"dtype must be a floating-point dtype, got {dtype}")
+        if dtype is not None and not (isinstance(dtype, torch.dtype) and dtype.is_floating_point):
+            raise TypeError(f"dtype must be a floating-point torch.dtype, got {dtype!r}")
         if normalization not in ("sum", "mean", "sqrt"):
             raise ValueError(f'normalization must be "sum", "mean" or "sqrt", got {normalization!r}')
-        self.in_channels = int(in_channels)  # torch.compile does not trace NumPy integers
-        self.out_channels = int(out_channels)
+        in_channels, out_channels = int(in_channels), int(out_channels)  # NumPy's stop torch.compile
+        self.in_channels = in_channels
+        self.out_channels = out_channels
         self.basis = basis
         self.normalization = normalization
         self.weight = nn.Parameter(

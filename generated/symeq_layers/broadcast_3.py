@@ -1,14 +1,14 @@
 """Broadcast3: every linear map `` -> n n n`` that commutes with permutations.
 
-5 operators from 1 contraction, 1 matrix product and 6 broadcasts. In the remarks of the
+5 operators from 1 contraction, 1 matrix product and 7 broadcasts. In the remarks of the
 forward pass [0 1] is a block of axes that remains as one axis, and (2) a block that is summed
 on the way in or copied along on the way out; beside BASIS, axes of one block have one letter.
 
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate " -> n n n" --out DIR
-plan:     sha256 6f0b75f7dd168e96249e38c5fdeecc85e4fd7cbb62d5c3b09a41bb28f598a3da
-template: sha256 b1cc1cbb295c8dbc0331015e923a879ee2bb92268257989343a1aa16422d99b5
-content:  sha256 629a2f1554010737314496664ccbe374b72adb825eca12fb39be4aff5a20d6a9 (with zeros here)
+plan:     sha256 ef7c41dc917b3f194380a8ce0be4dda72bcb255fedb7752eaf4ce814a9b88095
+template: sha256 e5d4f9b873c9a7318e9b0c8baf8582578a8a6caa6226f9e1e624a8372c9a974f
+content:  sha256 169b80cf305d88da045682be271a8e3962b1621edbc5550493efd06f1fc5355b (with zeros here)
 """
 
 import torch
@@ -200,12 +200,13 @@ class Broadcast3(nn.Module):
                 raise ValueError(f"{name} must be an integer >= 1, got {channels!r}")
         if basis not in ("diagram", "orbit"):
             raise ValueError(f'basis must be "diagram" or "orbit", got {basis!r}')
-        if dtype is not None and not dtype.is_floating_point:
-            raise TypeError(f"dtype must be a floating-point dtype, got {dtype}")
+        if dtype is not None and not (isinstance(dtype, torch.dtype) and dtype.is_floating_point):
+            raise TypeError(f"dtype must be a floating-point torch.dtype, got {dtype!r}")
         if normalization not in ("sum", "mean", "sqrt"):
             raise ValueError(f'normalization must be "sum", "mean" or "sqrt", got {normalization!r}')
-        self.in_channels = int(in_channels)  # torch.compile does not trace NumPy integers
-        self.out_channels = int(out_channels)
+        in_channels, out_channels = int(in_channels), int(out_channels)  # NumPy's stop torch.compile
+        self.in_channels = in_channels
+        self.out_channels = out_channels
         self.basis = basis
         self.normalization = normalization
         self.weight = nn.Parameter(
@@ -292,14 +293,15 @@ class Broadcast3(nn.Module):
         # Mix: products over the channels, level by level: for each number of propagating blocks.
         z0 = _mix((x,), terms, 0, 1, 5, narrow).to(wide)  # propagating blocks: 0 of n
         z0 = self._add_bias(z0)
-        b1, b2, b3, b4, b5 = z0.chunk(5, -1)  # (0 1 2), (0 1) (2), (0 2) (1), (0) (1 2), (0) (1) (2)
+        b2, b3, b4, b5, b6 = z0.chunk(5, -1)  # (0 1 2), (0 1) (2), (0 2) (1), (0) (1 2), (0) (1) (2)
 
         # Broadcast: from small to large, along blocks that hold outputs only and onto diagonals.
-        y = b5[..., None, None, None, :].expand(*batch, *[sizes["n"]] * 3, -1).clone()  # (0) (1) (2)
-        _diagonal(y, (0, 1, 1)).add_(b4[..., None, None, :])  # (0) (1 2)
-        _diagonal(y, (0, 1, 0)).add_(b3[..., None, None, :])  # (0 2) (1)
-        _diagonal(y, (0, 0, 1)).add_(b2[..., None, None, :])  # (0 1) (2)
-        _diagonal(y, (0, 0, 0)).add_(b1[..., None, :])  # (0 1 2)
+        b1 = b3[..., None, None, :].expand(*batch, sizes["n"], sizes["n"], -1).clone()  # (0 1) (2)
+        _diagonal(b1, (0, 0)).add_(b2[..., None, :])  # (0 1 2)
+        y = b6[..., None, None, None, :].expand(*batch, *[sizes["n"]] * 3, -1).clone()  # (0) (1) (2)
+        _diagonal(y, (0, 1, 1)).add_(b5[..., None, None, :])  # (0) (1 2)
+        _diagonal(y, (0, 1, 0)).add_(b4[..., None, None, :])  # (0 2) (1)
+        _diagonal(y, (0, 0, 1)).add_(b1)  # [0 1] [2]
         y = _zero_padding(y, (masks.get("n"),) * 3).to(dtype)
         return y
 

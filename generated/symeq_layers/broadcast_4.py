@@ -1,14 +1,14 @@
 """Broadcast4: every linear map `` -> n n n n`` that commutes with permutations.
 
-15 operators from 1 contraction, 1 matrix product and 16 broadcasts. In the remarks of the
+15 operators from 1 contraction, 1 matrix product and 20 broadcasts. In the remarks of the
 forward pass [0 1] is a block of axes that remains as one axis, and (2) a block that is summed
 on the way in or copied along on the way out; beside BASIS, axes of one block have one letter.
 
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate " -> n n n n" --out DIR
-plan:     sha256 7ac46e1f1f65adfa43b3e9daae7a7360774afaef1dc9ba4c7a6428c39d349419
-template: sha256 b1cc1cbb295c8dbc0331015e923a879ee2bb92268257989343a1aa16422d99b5
-content:  sha256 09b99d043eb21e9694efc5b703546604790546a35e6f18505b2dfbb514b5fc52 (with zeros here)
+plan:     sha256 0c66d4d2ed007b1426c79504c822c72f0b1c0cb52735c0ebf347242b77609679
+template: sha256 e5d4f9b873c9a7318e9b0c8baf8582578a8a6caa6226f9e1e624a8372c9a974f
+content:  sha256 52913226807b8666c3ab062d1cece711a215ff8039d05a13138ef6cc5b88db8e (with zeros here)
 """
 
 import torch
@@ -212,12 +212,13 @@ class Broadcast4(nn.Module):
                 raise ValueError(f"{name} must be an integer >= 1, got {channels!r}")
         if basis not in ("diagram", "orbit"):
             raise ValueError(f'basis must be "diagram" or "orbit", got {basis!r}')
-        if dtype is not None and not dtype.is_floating_point:
-            raise TypeError(f"dtype must be a floating-point dtype, got {dtype}")
+        if dtype is not None and not (isinstance(dtype, torch.dtype) and dtype.is_floating_point):
+            raise TypeError(f"dtype must be a floating-point torch.dtype, got {dtype!r}")
         if normalization not in ("sum", "mean", "sqrt"):
             raise ValueError(f'normalization must be "sum", "mean" or "sqrt", got {normalization!r}')
-        self.in_channels = int(in_channels)  # torch.compile does not trace NumPy integers
-        self.out_channels = int(out_channels)
+        in_channels, out_channels = int(in_channels), int(out_channels)  # NumPy's stop torch.compile
+        self.in_channels = in_channels
+        self.out_channels = out_channels
         self.basis = basis
         self.normalization = normalization
         self.weight = nn.Parameter(
@@ -305,26 +306,32 @@ class Broadcast4(nn.Module):
         z0 = _mix((x,), terms, 0, 1, 15, narrow).to(wide)  # propagating blocks: 0 of n
         z0 = self._add_bias(z0)
         (
-            b1, b2, b3, b4, b5, b6, b7, b8, b9, b10, b11, b12, b13, b14, b15,
+            b5, b6, b7, b8, b9, b10, b11, b12, b13, b14, b15, b16, b17, b18, b19,
         ) = z0.chunk(15, -1)
 
         # Broadcast: from small to large, along blocks that hold outputs only and onto diagonals.
+        b4 = b6[..., None, None, :].expand(*batch, sizes["n"], sizes["n"], -1).clone()  # (0 1 2) (3)
+        _diagonal(b4, (0, 0)).add_(b5[..., None, :])  # (0 1 2 3)
+        # (0) (1 2) (3)
+        b3 = b15[..., None, None, None, :].expand(*batch, *[sizes["n"]] * 3, -1).clone()
+        _diagonal(b3, (0, 1, 1)).add_(b14[..., None, None, :])  # (0) (1 2 3)
+        _diagonal(b3, (0, 1, 0)).add_(b13[..., None, None, :])  # (0 3) (1 2)
+        # (0 2) (1) (3)
+        b2 = b12[..., None, None, None, :].expand(*batch, *[sizes["n"]] * 3, -1).clone()
+        _diagonal(b2, (0, 1, 1)).add_(b11[..., None, None, :])  # (0 2) (1 3)
+        _diagonal(b2, (0, 1, 0)).add_(b10[..., None, None, :])  # (0 2 3) (1)
+        b1 = b9[..., None, None, None, :].expand(*batch, *[sizes["n"]] * 3, -1).clone()  # (0 1) (2) (3)
+        _diagonal(b1, (0, 1, 1)).add_(b8[..., None, None, :])  # (0 1) (2 3)
+        _diagonal(b1, (0, 1, 0)).add_(b7[..., None, None, :])  # (0 1 3) (2)
+        _diagonal(b1, (0, 0, 1)).add_(b4)  # [0 1 2] [3]
         # (0) (1) (2) (3)
-        y = b15[..., None, None, None, None, :].expand(*batch, *[sizes["n"]] * 4, -1).clone()
-        _diagonal(y, (0, 1, 2, 2)).add_(b14[..., None, None, None, :])  # (0) (1) (2 3)
-        _diagonal(y, (0, 1, 2, 1)).add_(b13[..., None, None, None, :])  # (0) (1 3) (2)
-        _diagonal(y, (0, 1, 2, 0)).add_(b12[..., None, None, None, :])  # (0 3) (1) (2)
-        _diagonal(y, (0, 1, 1, 2)).add_(b11[..., None, None, None, :])  # (0) (1 2) (3)
-        _diagonal(y, (0, 1, 1, 1)).add_(b10[..., None, None, :])  # (0) (1 2 3)
-        _diagonal(y, (0, 1, 1, 0)).add_(b9[..., None, None, :])  # (0 3) (1 2)
-        _diagonal(y, (0, 1, 0, 2)).add_(b8[..., None, None, None, :])  # (0 2) (1) (3)
-        _diagonal(y, (0, 1, 0, 1)).add_(b7[..., None, None, :])  # (0 2) (1 3)
-        _diagonal(y, (0, 1, 0, 0)).add_(b6[..., None, None, :])  # (0 2 3) (1)
-        _diagonal(y, (0, 0, 1, 2)).add_(b5[..., None, None, None, :])  # (0 1) (2) (3)
-        _diagonal(y, (0, 0, 1, 1)).add_(b4[..., None, None, :])  # (0 1) (2 3)
-        _diagonal(y, (0, 0, 1, 0)).add_(b3[..., None, None, :])  # (0 1 3) (2)
-        _diagonal(y, (0, 0, 0, 1)).add_(b2[..., None, None, :])  # (0 1 2) (3)
-        _diagonal(y, (0, 0, 0, 0)).add_(b1[..., None, :])  # (0 1 2 3)
+        y = b19[..., None, None, None, None, :].expand(*batch, *[sizes["n"]] * 4, -1).clone()
+        _diagonal(y, (0, 1, 2, 2)).add_(b18[..., None, None, None, :])  # (0) (1) (2 3)
+        _diagonal(y, (0, 1, 2, 1)).add_(b17[..., None, None, None, :])  # (0) (1 3) (2)
+        _diagonal(y, (0, 1, 2, 0)).add_(b16[..., None, None, None, :])  # (0 3) (1) (2)
+        _diagonal(y, (0, 1, 1, 2)).add_(b3)  # [0] [1 2] [3]
+        _diagonal(y, (0, 1, 0, 2)).add_(b2)  # [0 2] [1] [3]
+        _diagonal(y, (0, 0, 1, 2)).add_(b1)  # [0 1] [2] [3]
         y = _zero_padding(y, (masks.get("n"),) * 4).to(dtype)
         return y
 

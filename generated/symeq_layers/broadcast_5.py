@@ -1,14 +1,14 @@
 """Broadcast5: every linear map `` -> n n n n n`` that commutes with permutations.
 
-52 operators from 1 contraction, 1 matrix product and 53 broadcasts. In the remarks of the
+52 operators from 1 contraction, 1 matrix product and 67 broadcasts. In the remarks of the
 forward pass [0 1] is a block of axes that remains as one axis, and (2) a block that is summed
 on the way in or copied along on the way out; beside BASIS, axes of one block have one letter.
 
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate " -> n n n n n" --out DIR
-plan:     sha256 d3b1239c2c9e1772771949ed598c146b498ea4bbb67463cd401a2a8e16ba178f
-template: sha256 b1cc1cbb295c8dbc0331015e923a879ee2bb92268257989343a1aa16422d99b5
-content:  sha256 bef4fa733482721b78ec2aa8b581b3f2fd0a987d846821e1206d4dd70ae06ccc (with zeros here)
+plan:     sha256 b68d4a6540eb8b64a3a90306de4c142b84bc47df2c897cc69144210d557ab552
+template: sha256 e5d4f9b873c9a7318e9b0c8baf8582578a8a6caa6226f9e1e624a8372c9a974f
+content:  sha256 4e4d330afda3d132466810035355991251082bb1b70370508b4957edef7ea0f3 (with zeros here)
 """
 
 import torch
@@ -258,12 +258,13 @@ class Broadcast5(nn.Module):
                 raise ValueError(f"{name} must be an integer >= 1, got {channels!r}")
         if basis not in ("diagram", "orbit"):
             raise ValueError(f'basis must be "diagram" or "orbit", got {basis!r}')
-        if dtype is not None and not dtype.is_floating_point:
-            raise TypeError(f"dtype must be a floating-point dtype, got {dtype}")
+        if dtype is not None and not (isinstance(dtype, torch.dtype) and dtype.is_floating_point):
+            raise TypeError(f"dtype must be a floating-point torch.dtype, got {dtype!r}")
         if normalization not in ("sum", "mean", "sqrt"):
             raise ValueError(f'normalization must be "sum", "mean" or "sqrt", got {normalization!r}')
-        self.in_channels = int(in_channels)  # torch.compile does not trace NumPy integers
-        self.out_channels = int(out_channels)
+        in_channels, out_channels = int(in_channels), int(out_channels)  # NumPy's stop torch.compile
+        self.in_channels = in_channels
+        self.out_channels = out_channels
         self.basis = basis
         self.normalization = normalization
         self.weight = nn.Parameter(
@@ -351,65 +352,93 @@ class Broadcast5(nn.Module):
         z0 = _mix((x,), terms, 0, 1, 52, narrow).to(wide)  # propagating blocks: 0 of n
         z0 = self._add_bias(z0)
         (
-            b1, b2, b3, b4, b5, b6, b7, b8, b9, b10, b11, b12, b13, b14, b15, b16, b17, b18, b19, b20,
-            b21, b22, b23, b24, b25, b26, b27, b28, b29, b30, b31, b32, b33, b34, b35, b36, b37, b38,
-            b39, b40, b41, b42, b43, b44, b45, b46, b47, b48, b49, b50, b51, b52,
+            b15, b16, b17, b18, b19, b20, b21, b22, b23, b24, b25, b26, b27, b28, b29, b30, b31, b32,
+            b33, b34, b35, b36, b37, b38, b39, b40, b41, b42, b43, b44, b45, b46, b47, b48, b49, b50,
+            b51, b52, b53, b54, b55, b56, b57, b58, b59, b60, b61, b62, b63, b64, b65, b66,
         ) = z0.chunk(52, -1)
 
         # Broadcast: from small to large, along blocks that hold outputs only and onto diagonals.
+        # (0 1 2 3) (4)
+        b14 = b16[..., None, None, :].expand(*batch, sizes["n"], sizes["n"], -1).clone()
+        _diagonal(b14, (0, 0)).add_(b15[..., None, :])  # (0 1 2 3 4)
+        # (0) (1 2 3) (4)
+        b13 = b45[..., None, None, None, :].expand(*batch, *[sizes["n"]] * 3, -1).clone()
+        _diagonal(b13, (0, 1, 1)).add_(b44[..., None, None, :])  # (0) (1 2 3 4)
+        _diagonal(b13, (0, 1, 0)).add_(b43[..., None, None, :])  # (0 4) (1 2 3)
+        # (0 3) (1 2) (4)
+        b12 = b42[..., None, None, None, :].expand(*batch, *[sizes["n"]] * 3, -1).clone()
+        _diagonal(b12, (0, 1, 1)).add_(b41[..., None, None, :])  # (0 3) (1 2 4)
+        _diagonal(b12, (0, 1, 0)).add_(b40[..., None, None, :])  # (0 3 4) (1 2)
+        # (0 2) (1 3) (4)
+        b11 = b35[..., None, None, None, :].expand(*batch, *[sizes["n"]] * 3, -1).clone()
+        _diagonal(b11, (0, 1, 1)).add_(b34[..., None, None, :])  # (0 2) (1 3 4)
+        _diagonal(b11, (0, 1, 0)).add_(b33[..., None, None, :])  # (0 2 4) (1 3)
+        # (0 2 3) (1) (4)
+        b10 = b32[..., None, None, None, :].expand(*batch, *[sizes["n"]] * 3, -1).clone()
+        _diagonal(b10, (0, 1, 1)).add_(b31[..., None, None, :])  # (0 2 3) (1 4)
+        _diagonal(b10, (0, 1, 0)).add_(b30[..., None, None, :])  # (0 2 3 4) (1)
+        # (0 1) (2 3) (4)
+        b9 = b25[..., None, None, None, :].expand(*batch, *[sizes["n"]] * 3, -1).clone()
+        _diagonal(b9, (0, 1, 1)).add_(b24[..., None, None, :])  # (0 1) (2 3 4)
+        _diagonal(b9, (0, 1, 0)).add_(b23[..., None, None, :])  # (0 1 4) (2 3)
+        # (0 1 3) (2) (4)
+        b8 = b22[..., None, None, None, :].expand(*batch, *[sizes["n"]] * 3, -1).clone()
+        _diagonal(b8, (0, 1, 1)).add_(b21[..., None, None, :])  # (0 1 3) (2 4)
+        _diagonal(b8, (0, 1, 0)).add_(b20[..., None, None, :])  # (0 1 3 4) (2)
+        # (0 1 2) (3) (4)
+        b7 = b19[..., None, None, None, :].expand(*batch, *[sizes["n"]] * 3, -1).clone()
+        _diagonal(b7, (0, 1, 1)).add_(b18[..., None, None, :])  # (0 1 2) (3 4)
+        _diagonal(b7, (0, 1, 0)).add_(b17[..., None, None, :])  # (0 1 2 4) (3)
+        _diagonal(b7, (0, 0, 1)).add_(b14)  # [0 1 2 3] [4]
+        # (0) (1) (2 3) (4)
+        b6 = b61[..., None, None, None, None, :].expand(*batch, *[sizes["n"]] * 4, -1).clone()
+        _diagonal(b6, (0, 1, 2, 2)).add_(b60[..., None, None, None, :])  # (0) (1) (2 3 4)
+        _diagonal(b6, (0, 1, 2, 1)).add_(b59[..., None, None, None, :])  # (0) (1 4) (2 3)
+        _diagonal(b6, (0, 1, 2, 0)).add_(b58[..., None, None, None, :])  # (0 4) (1) (2 3)
+        # (0) (1 3) (2) (4)
+        b5 = b57[..., None, None, None, None, :].expand(*batch, *[sizes["n"]] * 4, -1).clone()
+        _diagonal(b5, (0, 1, 2, 2)).add_(b56[..., None, None, None, :])  # (0) (1 3) (2 4)
+        _diagonal(b5, (0, 1, 2, 1)).add_(b55[..., None, None, None, :])  # (0) (1 3 4) (2)
+        _diagonal(b5, (0, 1, 2, 0)).add_(b54[..., None, None, None, :])  # (0 4) (1 3) (2)
+        # (0 3) (1) (2) (4)
+        b4 = b53[..., None, None, None, None, :].expand(*batch, *[sizes["n"]] * 4, -1).clone()
+        _diagonal(b4, (0, 1, 2, 2)).add_(b52[..., None, None, None, :])  # (0 3) (1) (2 4)
+        _diagonal(b4, (0, 1, 2, 1)).add_(b51[..., None, None, None, :])  # (0 3) (1 4) (2)
+        _diagonal(b4, (0, 1, 2, 0)).add_(b50[..., None, None, None, :])  # (0 3 4) (1) (2)
+        # (0) (1 2) (3) (4)
+        b3 = b49[..., None, None, None, None, :].expand(*batch, *[sizes["n"]] * 4, -1).clone()
+        _diagonal(b3, (0, 1, 2, 2)).add_(b48[..., None, None, None, :])  # (0) (1 2) (3 4)
+        _diagonal(b3, (0, 1, 2, 1)).add_(b47[..., None, None, None, :])  # (0) (1 2 4) (3)
+        _diagonal(b3, (0, 1, 2, 0)).add_(b46[..., None, None, None, :])  # (0 4) (1 2) (3)
+        _diagonal(b3, (0, 1, 1, 2)).add_(b13)  # [0] [1 2 3] [4]
+        _diagonal(b3, (0, 1, 0, 2)).add_(b12)  # [0 3] [1 2] [4]
+        # (0 2) (1) (3) (4)
+        b2 = b39[..., None, None, None, None, :].expand(*batch, *[sizes["n"]] * 4, -1).clone()
+        _diagonal(b2, (0, 1, 2, 2)).add_(b38[..., None, None, None, :])  # (0 2) (1) (3 4)
+        _diagonal(b2, (0, 1, 2, 1)).add_(b37[..., None, None, None, :])  # (0 2) (1 4) (3)
+        _diagonal(b2, (0, 1, 2, 0)).add_(b36[..., None, None, None, :])  # (0 2 4) (1) (3)
+        _diagonal(b2, (0, 1, 1, 2)).add_(b11)  # [0 2] [1 3] [4]
+        _diagonal(b2, (0, 1, 0, 2)).add_(b10)  # [0 2 3] [1] [4]
+        # (0 1) (2) (3) (4)
+        b1 = b29[..., None, None, None, None, :].expand(*batch, *[sizes["n"]] * 4, -1).clone()
+        _diagonal(b1, (0, 1, 2, 2)).add_(b28[..., None, None, None, :])  # (0 1) (2) (3 4)
+        _diagonal(b1, (0, 1, 2, 1)).add_(b27[..., None, None, None, :])  # (0 1) (2 4) (3)
+        _diagonal(b1, (0, 1, 2, 0)).add_(b26[..., None, None, None, :])  # (0 1 4) (2) (3)
+        _diagonal(b1, (0, 1, 1, 2)).add_(b9)  # [0 1] [2 3] [4]
+        _diagonal(b1, (0, 1, 0, 2)).add_(b8)  # [0 1 3] [2] [4]
+        _diagonal(b1, (0, 0, 1, 2)).add_(b7)  # [0 1 2] [3] [4]
         # (0) (1) (2) (3) (4)
-        y = b52[..., None, None, None, None, None, :].expand(*batch, *[sizes["n"]] * 5, -1).clone()
-        _diagonal(y, (0, 1, 2, 3, 3)).add_(b51[..., None, None, None, None, :])  # (0) (1) (2) (3 4)
-        _diagonal(y, (0, 1, 2, 3, 2)).add_(b50[..., None, None, None, None, :])  # (0) (1) (2 4) (3)
-        _diagonal(y, (0, 1, 2, 3, 1)).add_(b49[..., None, None, None, None, :])  # (0) (1 4) (2) (3)
-        _diagonal(y, (0, 1, 2, 3, 0)).add_(b48[..., None, None, None, None, :])  # (0 4) (1) (2) (3)
-        _diagonal(y, (0, 1, 2, 2, 3)).add_(b47[..., None, None, None, None, :])  # (0) (1) (2 3) (4)
-        _diagonal(y, (0, 1, 2, 2, 2)).add_(b46[..., None, None, None, :])  # (0) (1) (2 3 4)
-        _diagonal(y, (0, 1, 2, 2, 1)).add_(b45[..., None, None, None, :])  # (0) (1 4) (2 3)
-        _diagonal(y, (0, 1, 2, 2, 0)).add_(b44[..., None, None, None, :])  # (0 4) (1) (2 3)
-        _diagonal(y, (0, 1, 2, 1, 3)).add_(b43[..., None, None, None, None, :])  # (0) (1 3) (2) (4)
-        _diagonal(y, (0, 1, 2, 1, 2)).add_(b42[..., None, None, None, :])  # (0) (1 3) (2 4)
-        _diagonal(y, (0, 1, 2, 1, 1)).add_(b41[..., None, None, None, :])  # (0) (1 3 4) (2)
-        _diagonal(y, (0, 1, 2, 1, 0)).add_(b40[..., None, None, None, :])  # (0 4) (1 3) (2)
-        _diagonal(y, (0, 1, 2, 0, 3)).add_(b39[..., None, None, None, None, :])  # (0 3) (1) (2) (4)
-        _diagonal(y, (0, 1, 2, 0, 2)).add_(b38[..., None, None, None, :])  # (0 3) (1) (2 4)
-        _diagonal(y, (0, 1, 2, 0, 1)).add_(b37[..., None, None, None, :])  # (0 3) (1 4) (2)
-        _diagonal(y, (0, 1, 2, 0, 0)).add_(b36[..., None, None, None, :])  # (0 3 4) (1) (2)
-        _diagonal(y, (0, 1, 1, 2, 3)).add_(b35[..., None, None, None, None, :])  # (0) (1 2) (3) (4)
-        _diagonal(y, (0, 1, 1, 2, 2)).add_(b34[..., None, None, None, :])  # (0) (1 2) (3 4)
-        _diagonal(y, (0, 1, 1, 2, 1)).add_(b33[..., None, None, None, :])  # (0) (1 2 4) (3)
-        _diagonal(y, (0, 1, 1, 2, 0)).add_(b32[..., None, None, None, :])  # (0 4) (1 2) (3)
-        _diagonal(y, (0, 1, 1, 1, 2)).add_(b31[..., None, None, None, :])  # (0) (1 2 3) (4)
-        _diagonal(y, (0, 1, 1, 1, 1)).add_(b30[..., None, None, :])  # (0) (1 2 3 4)
-        _diagonal(y, (0, 1, 1, 1, 0)).add_(b29[..., None, None, :])  # (0 4) (1 2 3)
-        _diagonal(y, (0, 1, 1, 0, 2)).add_(b28[..., None, None, None, :])  # (0 3) (1 2) (4)
-        _diagonal(y, (0, 1, 1, 0, 1)).add_(b27[..., None, None, :])  # (0 3) (1 2 4)
-        _diagonal(y, (0, 1, 1, 0, 0)).add_(b26[..., None, None, :])  # (0 3 4) (1 2)
-        _diagonal(y, (0, 1, 0, 2, 3)).add_(b25[..., None, None, None, None, :])  # (0 2) (1) (3) (4)
-        _diagonal(y, (0, 1, 0, 2, 2)).add_(b24[..., None, None, None, :])  # (0 2) (1) (3 4)
-        _diagonal(y, (0, 1, 0, 2, 1)).add_(b23[..., None, None, None, :])  # (0 2) (1 4) (3)
-        _diagonal(y, (0, 1, 0, 2, 0)).add_(b22[..., None, None, None, :])  # (0 2 4) (1) (3)
-        _diagonal(y, (0, 1, 0, 1, 2)).add_(b21[..., None, None, None, :])  # (0 2) (1 3) (4)
-        _diagonal(y, (0, 1, 0, 1, 1)).add_(b20[..., None, None, :])  # (0 2) (1 3 4)
-        _diagonal(y, (0, 1, 0, 1, 0)).add_(b19[..., None, None, :])  # (0 2 4) (1 3)
-        _diagonal(y, (0, 1, 0, 0, 2)).add_(b18[..., None, None, None, :])  # (0 2 3) (1) (4)
-        _diagonal(y, (0, 1, 0, 0, 1)).add_(b17[..., None, None, :])  # (0 2 3) (1 4)
-        _diagonal(y, (0, 1, 0, 0, 0)).add_(b16[..., None, None, :])  # (0 2 3 4) (1)
-        _diagonal(y, (0, 0, 1, 2, 3)).add_(b15[..., None, None, None, None, :])  # (0 1) (2) (3) (4)
-        _diagonal(y, (0, 0, 1, 2, 2)).add_(b14[..., None, None, None, :])  # (0 1) (2) (3 4)
-        _diagonal(y, (0, 0, 1, 2, 1)).add_(b13[..., None, None, None, :])  # (0 1) (2 4) (3)
-        _diagonal(y, (0, 0, 1, 2, 0)).add_(b12[..., None, None, None, :])  # (0 1 4) (2) (3)
-        _diagonal(y, (0, 0, 1, 1, 2)).add_(b11[..., None, None, None, :])  # (0 1) (2 3) (4)
-        _diagonal(y, (0, 0, 1, 1, 1)).add_(b10[..., None, None, :])  # (0 1) (2 3 4)
-        _diagonal(y, (0, 0, 1, 1, 0)).add_(b9[..., None, None, :])  # (0 1 4) (2 3)
-        _diagonal(y, (0, 0, 1, 0, 2)).add_(b8[..., None, None, None, :])  # (0 1 3) (2) (4)
-        _diagonal(y, (0, 0, 1, 0, 1)).add_(b7[..., None, None, :])  # (0 1 3) (2 4)
-        _diagonal(y, (0, 0, 1, 0, 0)).add_(b6[..., None, None, :])  # (0 1 3 4) (2)
-        _diagonal(y, (0, 0, 0, 1, 2)).add_(b5[..., None, None, None, :])  # (0 1 2) (3) (4)
-        _diagonal(y, (0, 0, 0, 1, 1)).add_(b4[..., None, None, :])  # (0 1 2) (3 4)
-        _diagonal(y, (0, 0, 0, 1, 0)).add_(b3[..., None, None, :])  # (0 1 2 4) (3)
-        _diagonal(y, (0, 0, 0, 0, 1)).add_(b2[..., None, None, :])  # (0 1 2 3) (4)
-        _diagonal(y, (0, 0, 0, 0, 0)).add_(b1[..., None, :])  # (0 1 2 3 4)
+        y = b66[..., None, None, None, None, None, :].expand(*batch, *[sizes["n"]] * 5, -1).clone()
+        _diagonal(y, (0, 1, 2, 3, 3)).add_(b65[..., None, None, None, None, :])  # (0) (1) (2) (3 4)
+        _diagonal(y, (0, 1, 2, 3, 2)).add_(b64[..., None, None, None, None, :])  # (0) (1) (2 4) (3)
+        _diagonal(y, (0, 1, 2, 3, 1)).add_(b63[..., None, None, None, None, :])  # (0) (1 4) (2) (3)
+        _diagonal(y, (0, 1, 2, 3, 0)).add_(b62[..., None, None, None, None, :])  # (0 4) (1) (2) (3)
+        _diagonal(y, (0, 1, 2, 2, 3)).add_(b6)  # [0] [1] [2 3] [4]
+        _diagonal(y, (0, 1, 2, 1, 3)).add_(b5)  # [0] [1 3] [2] [4]
+        _diagonal(y, (0, 1, 2, 0, 3)).add_(b4)  # [0 3] [1] [2] [4]
+        _diagonal(y, (0, 1, 1, 2, 3)).add_(b3)  # [0] [1 2] [3] [4]
+        _diagonal(y, (0, 1, 0, 2, 3)).add_(b2)  # [0 2] [1] [3] [4]
+        _diagonal(y, (0, 0, 1, 2, 3)).add_(b1)  # [0 1] [2] [3] [4]
         y = _zero_padding(y, (masks.get("n"),) * 5).to(dtype)
         return y
 

@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "n n -> n n" --out DIR
 plan:     sha256 163c81408d139a5d1be743bac274b56002d965e6ffe632c378f62d504b9626cf
-template: sha256 b1cc1cbb295c8dbc0331015e923a879ee2bb92268257989343a1aa16422d99b5
-content:  sha256 2a59fb0a9d686f2052607fa81807d78b31db8f11d865790f909e3bbbb7ff7ad9 (with zeros here)
+template: sha256 e5d4f9b873c9a7318e9b0c8baf8582578a8a6caa6226f9e1e624a8372c9a974f
+content:  sha256 d0c74b897f18a84c6c9f10b5cc6963ed6e6e31873333cca7cf000c6df4380679 (with zeros here)
 """
 
 import torch
@@ -303,7 +303,7 @@ class _ReorderForwardMode(_Reorder):
 
     @staticmethod
     def jvp(ctx, tangent, *_):
-        return _reordered(tangent, ctx.there, *ctx.saved_tensors)
+        return tangent.index_select(-2, ctx.saved_tensors[0])
 
 
 def _reordered(x: Tensor, there: bool, index: Tensor, other: Tensor, times: Tensor) -> Tensor:
@@ -379,12 +379,13 @@ class Equivariant2to2(nn.Module):
                 raise ValueError(f"{name} must be an integer >= 1, got {channels!r}")
         if basis not in ("diagram", "orbit"):
             raise ValueError(f'basis must be "diagram" or "orbit", got {basis!r}')
-        if dtype is not None and not dtype.is_floating_point:
-            raise TypeError(f"dtype must be a floating-point dtype, got {dtype}")
+        if dtype is not None and not (isinstance(dtype, torch.dtype) and dtype.is_floating_point):
+            raise TypeError(f"dtype must be a floating-point torch.dtype, got {dtype!r}")
         if normalization not in ("sum", "mean", "sqrt"):
             raise ValueError(f'normalization must be "sum", "mean" or "sqrt", got {normalization!r}')
-        self.in_channels = int(in_channels)  # torch.compile does not trace NumPy integers
-        self.out_channels = int(out_channels)
+        in_channels, out_channels = int(in_channels), int(out_channels)  # NumPy's stop torch.compile
+        self.in_channels = in_channels
+        self.out_channels = out_channels
         self.basis = basis
         self.normalization = normalization
         # Sorting the entries moves them around more often, and saves products: worth it with many channels.

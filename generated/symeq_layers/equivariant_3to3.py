@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "n n n -> n n n" --out DIR
 plan:     sha256 91a7b174066130685c76c3536a0abed687c803b1699baa2e3cc7d604c55f4a89
-template: sha256 b1cc1cbb295c8dbc0331015e923a879ee2bb92268257989343a1aa16422d99b5
-content:  sha256 ef0a6702825dbf2a666e6985ce3055682b2fe70282d9ac33390b483bd227b1c6 (with zeros here)
+template: sha256 e5d4f9b873c9a7318e9b0c8baf8582578a8a6caa6226f9e1e624a8372c9a974f
+content:  sha256 9493345dc5ca28461422fc5d89b6e57aee535dd018cd71fc00d9990f49c6c856 (with zeros here)
 """
 
 import torch
@@ -320,13 +320,13 @@ def _taken(x: Tensor, offset: int, dim1: int, dim2: int) -> Tensor:
 
 
 class _Diagonal(torch.autograd.Function):
-    """``torch.diagonal``; where gradients of several diagonals are added up, compiled code may lose some."""
+    """A copied diagonal: where gradients of several views are added up, compiled code may lose some."""
 
     generate_vmap_rule = True
 
     @staticmethod
     def forward(x, offset, dim1, dim2):
-        return torch.diagonal(x, offset, dim1, dim2)
+        return torch.diagonal(x, offset, dim1, dim2).clone()
 
     @staticmethod
     def setup_context(ctx, inputs, output):
@@ -342,7 +342,7 @@ class _DiagonalForwardMode(_Diagonal):
 
     @staticmethod
     def jvp(ctx, tangent, *_):
-        return torch.diagonal(tangent, *ctx.place)
+        return torch.diagonal(tangent, *ctx.place).clone()
 
 
 def _sum(x: Tensor, dims: tuple[int, ...], *scales: Tensor | float | None) -> Tensor:
@@ -540,7 +540,7 @@ class _ReorderForwardMode(_Reorder):
 
     @staticmethod
     def jvp(ctx, tangent, *_):
-        return _reordered(tangent, ctx.there, *ctx.saved_tensors)
+        return tangent.index_select(-2, ctx.saved_tensors[0])
 
 
 def _reordered(x: Tensor, there: bool, index: Tensor, other: Tensor, times: Tensor) -> Tensor:
@@ -598,12 +598,13 @@ class Equivariant3to3(nn.Module):
                 raise ValueError(f"{name} must be an integer >= 1, got {channels!r}")
         if basis not in ("diagram", "orbit"):
             raise ValueError(f'basis must be "diagram" or "orbit", got {basis!r}')
-        if dtype is not None and not dtype.is_floating_point:
-            raise TypeError(f"dtype must be a floating-point dtype, got {dtype}")
+        if dtype is not None and not (isinstance(dtype, torch.dtype) and dtype.is_floating_point):
+            raise TypeError(f"dtype must be a floating-point torch.dtype, got {dtype!r}")
         if normalization not in ("sum", "mean", "sqrt"):
             raise ValueError(f'normalization must be "sum", "mean" or "sqrt", got {normalization!r}')
-        self.in_channels = int(in_channels)  # torch.compile does not trace NumPy integers
-        self.out_channels = int(out_channels)
+        in_channels, out_channels = int(in_channels), int(out_channels)  # NumPy's stop torch.compile
+        self.in_channels = in_channels
+        self.out_channels = out_channels
         self.basis = basis
         self.normalization = normalization
         # Sorting the entries moves them around more often, and saves products: worth it with many channels.

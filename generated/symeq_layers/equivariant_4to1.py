@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "n n n n -> n" --out DIR
 plan:     sha256 0cd1c319a2544185169649ba9778986f9f53c257c5844acc5339c0135e053d61
-template: sha256 b1cc1cbb295c8dbc0331015e923a879ee2bb92268257989343a1aa16422d99b5
-content:  sha256 700ef7fcd9780ce20833cd7680d9916eef99db7f187b2e69b8aeb03121160e25 (with zeros here)
+template: sha256 e5d4f9b873c9a7318e9b0c8baf8582578a8a6caa6226f9e1e624a8372c9a974f
+content:  sha256 a9dba0472a3d9f270c2060a187c97ac626e34585e84750d4545efe665c9e52c4 (with zeros here)
 """
 
 import torch
@@ -130,13 +130,13 @@ def _taken(x: Tensor, offset: int, dim1: int, dim2: int) -> Tensor:
 
 
 class _Diagonal(torch.autograd.Function):
-    """``torch.diagonal``; where gradients of several diagonals are added up, compiled code may lose some."""
+    """A copied diagonal: where gradients of several views are added up, compiled code may lose some."""
 
     generate_vmap_rule = True
 
     @staticmethod
     def forward(x, offset, dim1, dim2):
-        return torch.diagonal(x, offset, dim1, dim2)
+        return torch.diagonal(x, offset, dim1, dim2).clone()
 
     @staticmethod
     def setup_context(ctx, inputs, output):
@@ -152,7 +152,7 @@ class _DiagonalForwardMode(_Diagonal):
 
     @staticmethod
     def jvp(ctx, tangent, *_):
-        return torch.diagonal(tangent, *ctx.place)
+        return torch.diagonal(tangent, *ctx.place).clone()
 
 
 def _sum(x: Tensor, dims: tuple[int, ...], *scales: Tensor | float | None) -> Tensor:
@@ -295,12 +295,13 @@ class Equivariant4to1(nn.Module):
                 raise ValueError(f"{name} must be an integer >= 1, got {channels!r}")
         if basis not in ("diagram", "orbit"):
             raise ValueError(f'basis must be "diagram" or "orbit", got {basis!r}')
-        if dtype is not None and not dtype.is_floating_point:
-            raise TypeError(f"dtype must be a floating-point dtype, got {dtype}")
+        if dtype is not None and not (isinstance(dtype, torch.dtype) and dtype.is_floating_point):
+            raise TypeError(f"dtype must be a floating-point torch.dtype, got {dtype!r}")
         if normalization not in ("sum", "mean", "sqrt"):
             raise ValueError(f'normalization must be "sum", "mean" or "sqrt", got {normalization!r}')
-        self.in_channels = int(in_channels)  # torch.compile does not trace NumPy integers
-        self.out_channels = int(out_channels)
+        in_channels, out_channels = int(in_channels), int(out_channels)  # NumPy's stop torch.compile
+        self.in_channels = in_channels
+        self.out_channels = out_channels
         self.basis = basis
         self.normalization = normalization
         self.weight = nn.Parameter(

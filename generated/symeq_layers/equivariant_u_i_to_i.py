@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "u i -> i" --out DIR
 plan:     sha256 9439db06a6b4bfb85ec2b56da1cb732eafdc1857d122291916cdaf5fc16e4fe4
-template: sha256 b1cc1cbb295c8dbc0331015e923a879ee2bb92268257989343a1aa16422d99b5
-content:  sha256 3a5d48833933dec3a03167cafc276893b36dcb799a793320dd17203e8c0febc1 (with zeros here)
+template: sha256 e5d4f9b873c9a7318e9b0c8baf8582578a8a6caa6226f9e1e624a8372c9a974f
+content:  sha256 9b54538eb1f965cec06ce41c0d07005fcaa9dec42899ce05dc606cde9c69f8b3 (with zeros here)
 """
 
 import torch
@@ -194,12 +194,13 @@ class EquivariantUItoI(nn.Module):
                 raise ValueError(f"{name} must be an integer >= 1, got {channels!r}")
         if basis not in ("diagram", "orbit"):
             raise ValueError(f'basis must be "diagram" or "orbit", got {basis!r}')
-        if dtype is not None and not dtype.is_floating_point:
-            raise TypeError(f"dtype must be a floating-point dtype, got {dtype}")
+        if dtype is not None and not (isinstance(dtype, torch.dtype) and dtype.is_floating_point):
+            raise TypeError(f"dtype must be a floating-point torch.dtype, got {dtype!r}")
         if normalization not in ("sum", "mean", "sqrt"):
             raise ValueError(f'normalization must be "sum", "mean" or "sqrt", got {normalization!r}')
-        self.in_channels = int(in_channels)  # torch.compile does not trace NumPy integers
-        self.out_channels = int(out_channels)
+        in_channels, out_channels = int(in_channels), int(out_channels)  # NumPy's stop torch.compile
+        self.in_channels = in_channels
+        self.out_channels = out_channels
         self.basis = basis
         self.normalization = normalization
         self.weight = nn.Parameter(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -79,6 +80,8 @@ def check_library(modules: Iterable[RenderedModule], folder: Path) -> list[Diffe
 
 def _difference(module: RenderedModule, folder: Path) -> Difference | None:
     path = folder / module.file_name
+    if os.path.exists(path) and not os.path.isfile(path):
+        raise OutputError(path, "is no regular file, expected an emitted one", "Move it away.")
     try:
         found = path.read_text(encoding="utf-8") if path.exists() else ""
     except (OSError, UnicodeDecodeError) as error:

@@ -15,7 +15,7 @@ from symeq.signature import EmitOptions, Signature
 _TAKEN = {"torch", "nn", "Tensor"} | set(dir(builtins))
 _TABLES = re.compile(r"POSITIONS|LEVELS|SLOTS|PERMUTATIONS_[0-9_]+")
 # Files of these names would be imported in place of the libraries, or could not be imported at all.
-_NO_MODULES = {"torch", "symeq"} | set(sys.stdlib_module_names) | set(keyword.kwlist)
+_NO_MODULES = {"torch", "numpy", "sympy", "jinja2", "symeq", *sys.stdlib_module_names, *keyword.kwlist}
 
 
 def class_name(signature: Signature, options: EmitOptions) -> str:

@@ -97,6 +97,8 @@ def chain_broadcasts(plan: Plan, largest_first: tuple[str, ...] = ()) -> Plan:
     used = {target for mix in plan.mixes for target, _ in mix.targets} | set(plan.bias)
     ranks = _ranks(plan.signature.outputs, plan.signature)
     steps = _chain({maps[at] for at in used}, ranks, _weights(plan.signature.outputs, largest_first))
+    if not plan.signature.order_in:  # every view has a number that covers it
+        steps = _share_views(steps, ranks)
     number = {map_: at for at, map_ in enumerate(steps, 1)}
     number[AxisMap.identity(plan.signature.order_out)] = 0
     mixes = tuple(
