@@ -4,19 +4,21 @@ import signal
 import sys
 from types import FrameType
 
+from symeq.process import end
+
 
 def main() -> int:
     """Runs the command and returns the exit code. Told to end, it also ends the processes that it began."""
     try:
-        signal.signal(signal.SIGTERM, _end)
+        signal.signal(signal.SIGTERM, _terminate)
         from symeq.cli import main as command  # takes a moment, in which Ctrl-C may come
 
-        return command()
+        return end(command())
     except KeyboardInterrupt:
-        return 128 + signal.SIGINT
+        return end(128 + signal.SIGINT)
 
 
-def _end(number: int, frame: FrameType | None) -> None:
+def _terminate(number: int, frame: FrameType | None) -> None:
     raise SystemExit(128 + number)  # as a shell would report it
 
 

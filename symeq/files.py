@@ -30,10 +30,14 @@ def write_files(
         ours: whether the bytes of a file are as symeq wrote them, by this version or another.
         remedy: what to do where the folder or a file in it cannot be written.
 
+    A link stays, and what it leads to is written.
+
     Raises:
         OutputError: the folder is a file or cannot be written to, or a file is not as symeq wrote it and
             ``force`` is not given.
     """
+    asked = list(contents)
+    contents = dict(zip(map(_led_to, asked), contents.values(), strict=True))
     for path, content in contents.items():
         if os.path.isdir(path):
             raise OutputError(path, "is a folder, expected a file", remedy)
@@ -60,7 +64,11 @@ def write_files(
         if isinstance(error, OSError):
             raise _output_error(error, folder, remedy) from error
         raise
-    return list(contents)
+    return asked
+
+
+def _led_to(path: Path) -> Path:
+    return Path(os.path.realpath(path)) if os.path.islink(path) else path
 
 
 def _new_file(folder: Path) -> Path:
@@ -86,6 +94,8 @@ def _output_error(error: OSError, folder: Path, remedy: str) -> OutputError:
 
 
 def _refuse_edited(path: Path, wanted: bytes, ours: Callable[[bytes], bool]) -> None:
+    if os.path.exists(path) and not os.path.isfile(path):
+        raise OutputError(path, "is no regular file, expected one or none", "Move it away.")
     if not os.path.isfile(path):
         return  # nothing to lose; if it cannot be written, writing says so
     try:

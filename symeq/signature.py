@@ -8,6 +8,7 @@ arXiv:1803.02879).
 from __future__ import annotations
 
 import keyword
+import operator
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping
@@ -22,6 +23,7 @@ Normalization: TypeAlias = Literal["sum", "mean", "sqrt"]
 Sizes: TypeAlias = "int | Mapping[str, int]"
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_WORDS = re.compile(r"[A-Za-z0-9_=,\s]*")
 _HOW = 'Write index-set names, "->", index-set names, as in "n n -> n n", "n n -> " or "u i -> u".'
 _RESERVED = {
     "+": "direct sums such as 'n + n n -> n'",
@@ -46,6 +48,24 @@ def check_layout(layout: object) -> Layout:
         if layout == known:
             return known
     raise OptionError("layout", layout, '"channels-last" or "channels-first"')
+
+
+def as_integer(value: object) -> int | None:
+    """The integer that a value is, of Python's or another library's type; None if it is none, or a bool."""
+    try:
+        return None if isinstance(value, bool) else operator.index(value)  # type: ignore[arg-type]  # asked here
+    except TypeError:
+        return None
+
+
+def check_seed(seed: object) -> None:
+    """Refuses what is no seed of a random generator.
+
+    Raises:
+        OptionError: anything but an integer from 0 to 2^64 - 1.
+    """
+    if (found := as_integer(seed)) is None or not 0 <= found < 2**64:
+        raise OptionError("seed", seed, "an integer from 0 to 2^64 - 1")
 
 
 def _check_names(names: Iterable[object], text: str) -> None:
@@ -76,6 +96,13 @@ class Signature:
     outputs: tuple[str, ...]
 
     def __post_init__(self) -> None:
+        for side in (self.inputs, self.outputs):
+            if not isinstance(side, tuple):
+                raise SignatureError(
+                    (self.inputs, self.outputs),
+                    f"{side!r} is no tuple of names",
+                    "Parse a string, or give tuples.",
+                )
         _check_names(
             self.inputs + self.outputs,
             f"{' '.join(map(str, self.inputs))} -> {' '.join(map(str, self.outputs))}",
@@ -112,7 +139,7 @@ class Signature:
             SignatureError: an order that is not an integer >= 0.
         """
         for order in (order_in, order_out):
-            if isinstance(order, bool) or not hasattr(order, "__index__") or order < 0:
+            if (found := as_integer(order)) is None or found < 0:
                 raise SignatureError(
                     (order_in, order_out),
                     f"an order is an integer >= 0, not {order!r}",
@@ -189,7 +216,7 @@ class Signature:
             example = ", ".join(f"{name!r}: {3 + at}" for at, name in enumerate(sets))
             raise SizeError(n, f"{self} has {len(sets)} index sets", f"Give {{{example}}}.")
         for name, size in sizes.items():
-            if isinstance(size, bool) or not hasattr(size, "__index__") or int(size) < 0:
+            if (found := as_integer(size)) is None or found < 0:
                 raise SizeError(n, f"{size!r} is no size of {name!r}", "A size is an integer >= 0.")
             if sets and name not in sets:
                 raise SizeError(n, f"{self} has no index set {name!r}", f"It has {', '.join(sets)}.")
@@ -223,8 +250,8 @@ class EmitOptions:
     def __post_init__(self) -> None:
         check_layout(self.layout)
         for option in ("choices", "made_for"):
-            if not isinstance(text := getattr(self, option), str):
-                raise OptionError(option, text, "a string")
+            if not isinstance(text := getattr(self, option), str) or not _WORDS.fullmatch(text):
+                raise OptionError(option, text, "words of ASCII characters, such as 2=inputs, or numbers")
         name = self.class_name
         if name is None:
             return

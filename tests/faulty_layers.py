@@ -624,3 +624,27 @@ class Counting(DeepSets):
         """(b, n, c) -> (b, n, c')."""
         self.calls += 1
         return self.calls * super().forward(x)
+
+
+class LastChannelUnread(DeepSets):
+    """All input channels but the last."""
+
+    def __init__(self, in_channels: int, out_channels: int) -> None:
+        super().__init__(in_channels - 1, out_channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(b, n, c) -> (b, n, c')."""
+        return super().forward(x[..., :-1])
+
+
+class OneOutput(DeepSets):
+    """One output channel, shown as often as channels were asked for."""
+
+    def __init__(self, in_channels: int, out_channels: int) -> None:
+        super().__init__(in_channels, 1)
+        self.shown = out_channels
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(b, n, c) -> (b, n, c')."""
+        y = super().forward(x)
+        return y.expand(*y.shape[:-1], self.shown)

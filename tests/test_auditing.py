@@ -177,6 +177,20 @@ def test_each_fault_is_named_by_the_right_finding(name: str) -> None:
     assert [word for word in words if word not in said] == []
 
 
+@pytest.mark.parametrize(
+    ("name", "words", "data"),
+    [
+        ("LastChannelUnread", "not read: 1", {"unread": [1], "same": []}),
+        ("OneOutput", "the same: 0, 1, 2", {"unread": [], "same": [[0, 1, 2]]}),
+    ],
+)
+def test_channels_that_do_nothing_are_noted(name: str, words: str, data: dict[str, object]) -> None:
+    """No fault of the operators, which are all there."""
+    report = audit(name, "n -> n")
+    found = report["channels"]
+    assert report.ok and found.verdict == "caution" and words in found.detail and found.data == data
+
+
 def test_a_missing_operator_is_told_by_its_set_partition() -> None:
     """The rows go onto the diagonal twice, the columns never: input axis 2 with both output axes."""
     found = audit("pasted_twice", "n n -> n n")["operators"].data

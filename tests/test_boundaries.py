@@ -17,6 +17,7 @@ import pytest
 STAGES = (
     "errors",
     "allocator",
+    "process",
     "files",
     "signature",
     "combinatorics",
@@ -40,7 +41,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "mutation": STAGES[: STAGES.index("verification")],  # whoever judges the mutants is handed over
     "ladder": (*STAGES[: STAGES.index("auditing")], "proof"),
     "cli": (*STAGES, "proof", "tuning", "bench", "mutation", "ladder"),
-    "__main__": ("cli",),
+    "__main__": ("process", "cli"),
 }
 
 # A value that a notebook shows imports what draws it when it is shown, and not before.

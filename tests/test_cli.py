@@ -764,6 +764,21 @@ def test_a_full_disk_is_said() -> None:
     assert done.stderr.startswith("symeq: the output cannot be written") and done.stderr.count("\n") == 1
 
 
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full here")
+def test_a_full_disk_is_said_of_help_and_complaints() -> None:
+    """Help is printed by another library; a complaint that cannot be said leaves the exit code."""
+    with open("/dev/full", "w") as full:
+        done = process("count", "--help", stdout=full, stderr=subprocess.PIPE, capture_output=False)
+        assert done.returncode == 2 and done.stderr.startswith("symeq: the output cannot be written")
+        done = process("count", "2", stdout=subprocess.PIPE, stderr=full, capture_output=False)
+        assert (done.returncode, done.stdout) == (2, "")
+    closed = "import os, sys; sys.stderr = None\n"
+    done = process("count", "2", code=closed)
+    assert (done.returncode, done.stdout) == (2, "")
+    done = process("count", "2", "2", code=closed.replace("stderr", "stdout"))
+    assert done.returncode == 2 and "no standard output" in done.stderr
+
+
 def test_an_interrupt_is_quiet(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
     """Ctrl-C ends a command with 130, as it would in a shell."""
 

@@ -24,8 +24,7 @@ def call(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str
 
 def process(*words: str, folder: Path) -> subprocess.CompletedProcess[str]:
     """The same in a process of its own, in ``folder``."""
-    program = "import sys; from symeq.cli import main; sys.exit(main())"
-    command = [sys.executable, "-c", program, "audit", *words]
+    command = [sys.executable, "-m", "symeq", "audit", *words]
     return subprocess.run(command, capture_output=True, text=True, check=False, cwd=folder, timeout=120)
 
 
@@ -150,3 +149,20 @@ def test_code_that_hangs_lets_the_process_end(tmp_path: Path, source: str, words
     assert done.returncode == 2 and done.stdout == "" and "Traceback" not in done.stderr
     assert words in done.stderr and "takes longer than 1 s" in done.stderr
     assert time.monotonic() - start < 60
+
+
+def test_code_that_hangs_inside_torch_is_given_up(tmp_path: Path) -> None:
+    """Also at the end of the process, which waits for no thread and is not aborted by one."""
+    source = "import torch\nx = torch.ones(300, 300)\nwhile True:\n    x = x @ x\n"
+    (tmp_path / "endless.py").write_text(source, encoding="utf-8")
+    done = process("endless.py:f", "--signature", "n -> n", "--time-limit", "1.5", folder=tmp_path)
+    assert done.returncode == 2 and done.stdout == ""
+    assert "takes longer than 1.5 s" in done.stderr and done.stderr.count("\n") == 1
+
+
+def test_what_code_prints_from_below_python_is_no_part_of_the_document(tmp_path: Path) -> None:
+    """Stdout is one JSON document, whatever the audited module writes to it."""
+    source = "import os\nos.write(1, b'raw')\ndef f(x):\n    return x\n"
+    (tmp_path / "loud.py").write_text(source, encoding="utf-8")
+    done = process("loud.py:f", "--signature", "n -> n", "--no-export", "--json", folder=tmp_path)
+    assert json.loads(done.stdout)["ok"] is False and "raw" in done.stderr

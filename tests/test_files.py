@@ -55,6 +55,23 @@ def test_one_foreign_file_stops_all(tmp_path: Path) -> None:
     assert {name: content for name, content in files_in(tmp_path).items() if content is not None} == wanted
 
 
+def test_links_stay_and_are_written_through(tmp_path: Path) -> None:
+    """Also one that leads nowhere yet; what is no file at all is left alone."""
+    (tmp_path / "there").mkdir()
+    (tmp_path / "old").symlink_to("there/old")
+    (tmp_path / "new").symlink_to("there/new")
+    (tmp_path / "there" / "old").write_bytes(b"ours 1")
+    contents = {tmp_path / "old": b"ours 2", tmp_path / "new": b"ours 3"}
+    assert write_files(contents, ours) == list(contents)
+    assert (tmp_path / "old").is_symlink() and (tmp_path / "new").is_symlink()
+    assert (tmp_path / "there" / "old").read_bytes() == b"ours 2"
+    assert (tmp_path / "there" / "new").read_bytes() == b"ours 3"
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(OutputError, match="no regular file"):
+        write_files({tmp_path / "pipe": b"ours"}, ours)
+    assert (tmp_path / "pipe").is_fifo()
+
+
 def test_a_failure_on_the_way_keeps_what_is_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Files that were done stay whole, the failed one is as it was, and empty new folders are gone."""
     (tmp_path / "second").write_bytes(b"ours 1")

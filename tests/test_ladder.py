@@ -588,7 +588,7 @@ def stub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
         (("--orders", "2", "1", "1"), ("--orders", "SPEC")),
         (("--orders", "2", "--self-test"), ("--orders", "--self-test")),
         (("--orders", "2", "--sample", "3"), ("--orders", "--sample")),
-        (("--orders", "2", "--jobs", "0"), ("jobs=0",)),
+        (("--orders", "2", "--jobs", "0"), ("--jobs='0'", ">= 1")),
         (("--orders", "2", "--jobs", "many"), ("--jobs", "'many'")),
         (("--orders", "2", "--store", ""), ("--store is empty",)),
         (("--orders", "2", "--store", __file__), (__file__, "is a file", "--store")),

@@ -85,6 +85,28 @@ def test_sizes_that_do_not_fit(n: object) -> None:
     assert Signature.parse("u i -> u").sizes({"u": np.int64(0), "i": 2}) == {"u": 0, "i": 2}
 
 
+@pytest.mark.parametrize("sides", [("nn", "n"), (["n"], ["n"]), (("n",), ["n"]), (None, None)])
+def test_sides_are_tuples(sides: tuple[object, object]) -> None:
+    """Anything else would compare, hash or emit in another way."""
+    with pytest.raises(SignatureError, match="no tuple of names"):
+        Signature(*sides)
+
+
+@pytest.mark.parametrize("order", [1.0, np.float64(1), np.array([1, 2]), "1", None, True])
+def test_orders_are_integers(order: object) -> None:
+    """Whatever else Python could make an integer of."""
+    with pytest.raises(SignatureError, match="an order is an integer"):
+        Signature.of((order, 1))
+
+
+@pytest.mark.parametrize("text", ["2=inputs|x", "\ud800", "2=inputs\0"])
+def test_choices_are_plain_words(text: str) -> None:
+    """They go into the name of a module, from which a pickle is read."""
+    for option in ("choices", "made_for"):
+        with pytest.raises(OptionError, match=option):
+            EmitOptions(**{option: text})
+
+
 def test_options_are_checked() -> None:
     """The layouts that there are, and names that Python can use."""
     for options in [{"layout": "channels"}, {"class_name": "1x"}, {"class_name": "if"}, {"class_name": 3}]:

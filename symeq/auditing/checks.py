@@ -21,7 +21,7 @@ from symeq.auditing.watch import Watch, watched
 from symeq.auditing.weights import Weights, attributes, cast, leaves
 from symeq.combinatorics.partitions import count
 from symeq.errors import AuditError, OptionError, TooLargeError
-from symeq.signature import Signature, Spec
+from symeq.signature import Signature, Spec, check_seed
 
 Progress: TypeAlias = Callable[[str, int, int], None]
 
@@ -101,8 +101,11 @@ def audit(
     for name in ignored:
         if name not in FINDINGS:
             raise OptionError("ignore", name, f"one of {', '.join(FINDINGS)}")
-    if not time_limit > 0:
+    if not isinstance(time_limit, int | float) or not time_limit > 0:
         raise OptionError("time_limit", time_limit, "a number of seconds above 0")
+    check_seed(seed)
+    if not isinstance(mask, str | Sequence | None):
+        raise OptionError("mask", mask, "the name of an argument, or a list of them")
     masks = (mask,) if isinstance(mask, str) else tuple(mask or ())
     name = target if isinstance(target, str) else _name_of(target)
     watch = Watch(name, time_limit)

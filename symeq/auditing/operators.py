@@ -13,7 +13,7 @@ import torch
 from symeq.auditing.exact import Array, Span, distinct, primitive, rank
 from symeq.auditing.maps import Family, Reader, Row, Table, stack_rows
 from symeq.auditing.report import Finding, Verdict
-from symeq.auditing.study import Study, listed
+from symeq.auditing.study import Study, listed, off
 from symeq.auditing.subject import Sizes, sizes_in_words
 from symeq.bases.derive import convert_weights, derive
 from symeq.combinatorics.diagrams import PartitionDiagram
@@ -23,6 +23,7 @@ from symeq.verification.dense import Dense
 
 _DENOMINATORS = 1000  # of ratios between the numbers of one operator
 _SHOWN = 6
+_MOST_CHANNELS = 64
 
 
 @dataclass(frozen=True)
@@ -186,7 +187,9 @@ def operators(study: Study, spans: Spans) -> list[Finding]:
     findings = [
         Finding("operators", verdict, scope, "\n".join(lines if short else [*lines[:1], *named.notes]), data)
     ]
-    if spans.family is None and study.subject.shape.operators > 1:
+    if spans.family is not None:
+        findings.append(_channels_of_layer(study))
+    elif study.subject.shape.operators > 1:
         findings.append(_channels(study, spans))
     findings.append(_repeated(study, spans, named))
     return findings
@@ -295,6 +298,35 @@ def _channels(study: Study, spans: Spans) -> Finding:
     scope = f"each operator acts on every channel alone, and alike, at {sizes_in_words(study.full)}"
     complaints = spans.complaints
     return Finding("channels", "fault" if complaints else "ok", scope, "\n".join(complaints[:4]))
+
+
+def _channels_of_layer(study: Study) -> Finding:
+    """Channels that a layer does not read, and some that it makes alike, whatever the parameters."""
+    shape, rng = study.subject.shape, study.rng("channels")
+    scope = "each input channel changes the output, and no two output channels are the same, with random "
+    scope += f"parameters and inputs at {sizes_in_words(study.full)}"
+    ins = min(shape.in_channels, _MOST_CHANNELS)
+    if ins < shape.in_channels:
+        scope += f"; of the input channels the first {ins}"
+    study.randomise(rng)
+    samples = 4  # of integers, where one could be alike by chance
+    x = study.draw(rng, samples, study.full)
+    y = study.subject(x, study.full).detach().double()
+    unread = []
+    for channel in range(ins):
+        changed = x.clone()
+        changed[..., channel] *= 2
+        if off(study.subject(changed, study.full).detach().double(), y) <= study.tolerance:
+            unread.append(channel)
+    made: dict[int, list[int]] = {}
+    for channel in range(y.shape[-1]):
+        alike = (first for first in made if off(y[..., channel], y[..., first]) <= study.tolerance)
+        made.setdefault(next(alike, channel), []).append(channel)
+    same = [group for group in made.values() if len(group) > 1]
+    lines = [f"input channels that are not read: {listed(unread)}"] if unread else []
+    lines += [f"output channels that are the same: {listed(group)}" for group in same[:_SHOWN]]
+    data = {"unread": unread, "same": same}
+    return Finding("channels", "caution" if lines else "ok", scope, "\n".join(lines), data)
 
 
 def _repeated(study: Study, spans: Spans, named: _Named) -> Finding:

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import TypeVar
 
 from symeq.errors import AuditError
+from symeq.process import WATCHED
 
 T = TypeVar("T")
 
@@ -64,7 +65,7 @@ def watched(watch: Watch, work: Callable[[], T]) -> T:
             done.set()
 
     context = contextvars.copy_context()
-    threading.Thread(target=context.run, args=(run,), name="symeq audit", daemon=True).start()
+    threading.Thread(target=context.run, args=(run,), name=WATCHED, daemon=True).start()
     while not done.wait(0.2):
         if (error := watch.late()) is not None:
             raise error

@@ -7,6 +7,7 @@ imported when it runs, so that ``--help`` answers at once and ``generate`` loads
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Sequence
 from typing import Annotated
 
@@ -49,6 +50,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return INTERRUPTED
     except typer.Exit as error:
         return error.exit_code
+    except OSError as error:
+        if error.errno != errno.ENOSPC or error.filename is not None:
+            raise
+        return complain(f"the output cannot be written ({error.strerror}).")  # of --help, by typer
     return code if isinstance(code, int) else 0
 
 

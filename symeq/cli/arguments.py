@@ -94,10 +94,10 @@ def short(text: str) -> str:
     return text if len(text) <= 80 else f"{text[:77]}..."
 
 
-def natural(option: str, text: str) -> int:
-    """The integer >= 0 that ``text`` spells; anything else is an ``OptionError``."""
-    if not INTEGER.fullmatch(text) or int(text) < 0:
-        raise OptionError(option, text, "an integer >= 0")
+def natural(option: str, text: str, least: int = 0) -> int:
+    """The integer >= ``least`` that ``text`` spells; anything else is an ``OptionError``."""
+    if not INTEGER.fullmatch(text) or int(text) < least:
+        raise OptionError(option, text, f"an integer >= {least}")
     return int(text)
 
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import sys
-from contextlib import redirect_stdout
 from typing import Annotated
 
 import typer
 
 from symeq.cli.arguments import AsJson, signature_of
 from symeq.cli.console import CallError, working, write, write_json
+from symeq.process import output_aside
 
 
 def audit(
@@ -85,7 +84,7 @@ def audit(
     from symeq.auditing import audit as run  # loads torch
 
     # What the audited code prints is no part of our output.
-    with working(f"auditing {target}") as progress, redirect_stdout(sys.stderr):
+    with working(f"auditing {target}") as progress, output_aside():
         report = run(
             target,
             wanted,

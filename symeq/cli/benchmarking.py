@@ -71,7 +71,7 @@ def bench(
 
     Exit code 1 if results differ, or if a target is missed by the better quartile too.
     """
-    runs = natural("--repeats", repeats)
+    runs = natural("--repeats", repeats, 3)
     if as_json and markdown:
         raise CallError("--json and --markdown print one thing in two ways: choose one.")
     place = SCALING_FOLDER if out is None and scaling else out

@@ -6,7 +6,7 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, TextIO
 
 import typer
@@ -22,13 +22,17 @@ class CallError(SymeqError, ValueError):
 
 def complain(message: str) -> int:
     """Says on stderr what is wrong with the call, and returns its exit code."""
-    print(f"symeq: {message}", file=sys.stderr)
+    if sys.stderr is not None:  # print would take stdout instead
+        with suppress(OSError):
+            print(f"symeq: {message}", file=sys.stderr, flush=True)
     return 2
 
 
 def write(text: str) -> None:
     """Prints ``text``; a reader that has gone away ends the command quietly."""
     with output():
+        if sys.stdout is None:
+            raise CallError("the output cannot be written: there is no standard output.")
         try:
             print(text)
         except UnicodeEncodeError:  # a path or a class name that the output's encoding does not have

@@ -40,7 +40,7 @@ def ladder(orders: str | None, store: str | None, again: bool, jobs: str | None,
     numbers = [_order(orders, text) for text in orders.split(",")]
     if len(numbers) > 2:
         raise OptionError("--orders", short(orders), _EXPECTED)
-    processes = -1 if jobs is None else natural("--jobs", jobs)
+    processes = -1 if jobs is None else natural("--jobs", jobs, 1)
     kept = None if store is None else folder_of(store, "--store")
     from symeq.ladder import default_store, pairs_of, run_ladder
 

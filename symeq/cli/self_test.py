@@ -42,7 +42,7 @@ def self_test(
         return False
     signatures = [signature_of(words)] if words else None
     numbers = {"--sample": sample, "--jobs": jobs}
-    chosen = {option: natural(option, text) for option, text in numbers.items() if text is not None}
+    chosen = {option: natural(option, text, 1) for option, text in numbers.items() if text is not None}
     from symeq.mutation import run_self_test  # loads torch
     from symeq.verification import verify
 

@@ -5,9 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
-import sys
 from collections.abc import Sequence
-from contextlib import redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -19,6 +17,7 @@ from symeq.cli.console import CallError, working, write, write_json
 from symeq.cli.ladder import Again, Orders, StoreFolder, ladder
 from symeq.cli.self_test import Jobs, Sample, SelfTest, self_test
 from symeq.errors import AuditError, NotALayerError
+from symeq.process import output_aside
 
 if TYPE_CHECKING:
     from symeq.verification.load import Target
@@ -67,6 +66,8 @@ def verify(
     given = words or []
     if orders is not None and (given or mutants or sample is not None):
         raise CallError("--orders goes with neither a FILE nor a SPEC, nor with --self-test or --sample.")
+    if mutants and brief:
+        raise CallError("--self-test is made short by --sample: leave --brief out.")
     if ladder(orders, store, again, jobs, as_json):
         return
     if self_test(mutants, given, sample, jobs, as_json):
@@ -114,5 +115,5 @@ def verified(what: Target, brief: bool = False) -> VerificationReport:
     from symeq.verification import verify  # loads torch
 
     # A file that is verified is executed; what it prints is no part of our output.
-    with working(f"verifying {short(str(what))}") as progress, redirect_stdout(sys.stderr):
+    with working(f"verifying {short(str(what))}") as progress, output_aside():
         return verify(what, progress=progress, brief=brief)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import signal
-import sys
-from collections.abc import Generator, Iterator, Sequence
-from contextlib import closing, contextmanager, redirect_stdout, suppress
+from collections.abc import Generator, Sequence
+from contextlib import closing
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -18,6 +16,7 @@ from symeq.ladder.report import LadderReport
 from symeq.ladder.row import Orders, Progress, Row, Verify, make_row
 from symeq.ladder.store import Key, Store, key_of
 from symeq.plans.cost import steps
+from symeq.process import output_aside
 from symeq.signature import Signature
 
 MOST_OPERATORS = 1_000_000
@@ -162,7 +161,7 @@ def _made(
         def told(name: str, at: int, of: int, pair: Orders = pair, before: int = done) -> None:
             tell(f"{_arrow(pair)}: {name}", before + _weight(pair) * at // max(of, 1), total)
 
-        with _output_aside():
+        with output_aside():
             row = make_row(pair, path, verify, seed, told)
         done += _weight(pair)
         tell(f"{number} of {len(paths)} rows", done, total)
@@ -195,27 +194,7 @@ def _make_alone(pair: Orders, path: Path, verify: Verify, seed: int) -> tuple[Or
     # Ctrl-C reaches all processes; the first one ends the others.
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        with _output_aside():
+        with output_aside():
             return pair, make_row(pair, path, verify, seed)
     finally:
         signal.signal(signal.SIGINT, before)
-
-
-@contextmanager
-def _output_aside() -> Iterator[None]:
-    """What emitted modules print, or torch, also from below Python, goes to stderr meanwhile."""
-    with suppress(OSError, ValueError):
-        sys.stdout.flush()
-    try:
-        output = os.dup(1)
-    except OSError:  # there is none
-        yield
-        return
-    try:
-        with suppress(OSError):
-            os.dup2(2, 1)
-        with redirect_stdout(sys.stderr):
-            yield
-    finally:
-        os.dup2(output, 1)
-        os.close(output)

@@ -99,7 +99,7 @@ class Choices:
     def _with(self, key: str, value: str, text: str, signature: Signature) -> Choices:
         if key == "sorted":
             if value != NEVER and not re.fullmatch("[1-9][0-9]{0,8}", value):
-                raise OptionError("choices", text, f"sorted={NEVER} or a number of channels, as in sorted=64")
+                raise OptionError("choices", text, f"sorted={NEVER} or a number below 10^9, as in sorted=64")
             return replace(self, sorted_from=NEVER if value == NEVER else int(value))
         if key == "sums":
             names = tuple(value.split(","))
@@ -208,7 +208,7 @@ class Workload:
         example = ",".join(f"{name}={64 >> at}" for at, name in enumerate(signature.index_sets[:6]))
         if len(signature.index_sets) < 2:
             example = "64"
-        expected = f'batch, n and channels, integers >= 1, as in "16 {example} 64" or "16 {example} 64,32"'
+        expected = f'batch, n and channels, each below 10^9, as in "16 {example} 64" or "16 {example} 64,32"'
         words = text.split()
         if len(words) != 3:
             raise OptionError("for", text, expected)

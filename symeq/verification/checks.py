@@ -12,7 +12,7 @@ from typing import TypeAlias
 
 import torch
 
-from symeq.signature import Spec
+from symeq.signature import Spec, check_seed
 from symeq.verification.cases import Mismatch, Rung
 from symeq.verification.conduct import conduct_checks
 from symeq.verification.contract import contract_checks
@@ -57,6 +57,7 @@ def verify(
         NotALayerError: a missing file, one that cannot be run, or no layer in it.
         SignatureError, OptionError, TooLargeError: a spec that cannot be used.
     """
+    check_seed(seed)
     subject = resolve(target, signature)
     checks: list[Check] = []
     report = progress or (lambda name, done, total: None)

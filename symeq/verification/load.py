@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import linecache
+import stat
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -24,6 +25,7 @@ from torch import nn
 from symeq.combinatorics.partitions import count, ranks
 from symeq.errors import InvalidPartitionError, NotALayerError, OptionError, SignatureError, TooLargeError
 from symeq.pipeline import emit
+from symeq.process import WATCHED
 from symeq.signature import Layout, Signature, Spec
 
 Target: TypeAlias = "Spec | PathLike[str] | type[nn.Module]"
@@ -116,6 +118,8 @@ def _refuse_too_large(signature: Signature) -> None:
 def _read(path: Path) -> bytes:
     remedy = "Give the path of an emitted .py file, or a signature, which has '->' in it."
     try:
+        if not stat.S_ISREG(mode := path.stat().st_mode) and not stat.S_ISDIR(mode):
+            raise NotALayerError(path, "it is no regular file", remedy)
         return path.read_bytes()
     except FileNotFoundError:
         raise NotALayerError(path, "there is no such file", remedy) from None
@@ -203,7 +207,7 @@ def _within(seconds: float, work: Callable[[], object]) -> bool:
         except BaseException as error:
             errors.append(error)
 
-    thread = threading.Thread(target=run, name="symeq import", daemon=True)
+    thread = threading.Thread(target=run, name=WATCHED, daemon=True)
     thread.start()
     thread.join(seconds)
     if errors:
