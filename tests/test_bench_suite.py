@@ -255,7 +255,7 @@ class TestMemory:
     def test_what_does_not_fit_is_passed_over(self) -> None:
         """A dense matrix of 100^4 blocks has no line."""
         case = bench.Case((2, 2), 1, 100, 8)
-        assert memory_module.serve([asdict(case)], bench.DENSE, False, False) == []
+        assert memory_module.serve([asdict(case)], bench.DENSE, False) == []
 
     def test_an_unknown_contestant_is_refused(self) -> None:
         """No process is started for it."""

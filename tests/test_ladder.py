@@ -514,7 +514,10 @@ def test_an_interrupted_run_goes_on(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
 def test_no_process_is_left_when_told_to_end(number: int, code: int, tmp_path: Path) -> None:
     """Neither a worker that goes on with its row, nor a traceback."""
-    command = [sys.executable, "-m", "symeq", "verify", "--orders", "4", "--jobs", "2", "--store"]
+    # Whatever begins the tests may have told its children to ignore Ctrl-C.
+    program = "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); "
+    program += "from symeq.__main__ import main; sys.exit(main())"
+    command = [sys.executable, "-c", program, "verify", "--orders", "4", "--jobs", "2", "--store"]
     own = {"start_new_session": True, "stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, "text": True}
     with subprocess.Popen([*command, str(tmp_path)], **own) as running:
         wait_until(lambda: len(processes_of(running.pid)) >= 4)  # this one, a tracker, two workers
