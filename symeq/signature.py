@@ -13,7 +13,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Literal, TypeAlias, get_args
+from typing import Any, Literal, TypeAlias, get_args
 
 from symeq.errors import OptionError, SignatureError, SizeError
 
@@ -50,10 +50,10 @@ def check_layout(layout: object) -> Layout:
     raise OptionError("layout", layout, '"channels-last" or "channels-first"')
 
 
-def as_integer(value: object) -> int | None:
+def as_integer(value: Any) -> int | None:
     """The integer that a value is, of Python's or another library's type; None if it is none, or a bool."""
     try:
-        return None if isinstance(value, bool) else operator.index(value)  # type: ignore[arg-type]  # asked here
+        return None if isinstance(value, bool) else operator.index(value)
     except TypeError:
         return None
 

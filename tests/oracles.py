@@ -152,9 +152,9 @@ def integers(*shape: int, dtype: torch.dtype = torch.float64) -> Tensor:
     return torch.randint(-4, 5, shape).to(dtype)
 
 
-def make(Layer: type[nn.Module], in_channels: int = 2, out_channels: int = 3, **options: object) -> nn.Module:  # noqa: N803
+def make(kind: type[nn.Module], in_channels: int = 2, out_channels: int = 3, **options: object) -> nn.Module:
     """A float64 layer whose weights and bias are random integers."""
-    layer = Layer(in_channels, out_channels, **{"dtype": torch.float64, **options})
+    layer = kind(in_channels, out_channels, **{"dtype": torch.float64, **options})
     with torch.no_grad():
         for parameter in layer.parameters():
             parameter.copy_(integers(*parameter.shape))

@@ -215,7 +215,7 @@ def test_operators_that_cannot_be_are_refused() -> None:
     with pytest.raises(InvalidPartitionError, match="mixes"):
         BasisOperator((0, 0), "orbit", Signature.parse("u -> i"))
     with pytest.raises(OptionError, match="kind='normal'"):
-        BasisOperator((0, 0), "normal", Signature.parse("n -> n"))  # type: ignore[arg-type]
+        BasisOperator((0, 0), "normal", Signature.parse("n -> n"))
     with pytest.raises(TooLargeError, match=f"{10**16}, and the limit is {10**8}") as caught:
         derive((2, 2))[0].matrix(10**4)
     assert caught.value.count == 10**16
@@ -304,7 +304,7 @@ def test_specs_and_kinds_are_checked() -> None:
     with pytest.raises(SignatureError):
         derive("n n")
     with pytest.raises(OptionError, match="kind='normal'"):
-        derive("n -> n", "normal")  # type: ignore[arg-type]
+        derive("n -> n", "normal")
 
 
 # ---------------------------------------------------------------- change of basis
@@ -421,9 +421,9 @@ def test_requests_beyond_memory_are_refused() -> None:
     with pytest.raises(TooLargeError, match=str(115975**2)):
         change_of_basis((5, 5), "orbit", "diagram")
     with pytest.raises(OptionError, match="kind='normal'"):
-        convert_weights(np.zeros(2), "n -> n", "orbit", "normal")  # type: ignore[arg-type]
+        convert_weights(np.zeros(2), "n -> n", "orbit", "normal")
     with pytest.raises(OptionError, match="kind='normal'"):
-        derive("n -> n")[0].in_basis("normal")  # type: ignore[arg-type]
+        derive("n -> n")[0].in_basis("normal")
 
 
 def test_sympy_is_loaded_only_for_expressions() -> None:

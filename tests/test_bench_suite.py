@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 import pytest
@@ -29,13 +30,13 @@ class _Altered(torch.autograd.Function):
     """The identity, with another gradient."""
 
     @staticmethod
-    def forward(ctx: object, x: Tensor, change: Callable[[Tensor], Tensor]) -> Tensor:
-        ctx.change = change  # type: ignore[attr-defined]
+    def forward(ctx: Any, x: Tensor, change: Callable[[Tensor], Tensor]) -> Tensor:
+        ctx.change = change
         return x.clone()
 
     @staticmethod
     def backward(ctx: object, *gradients: Tensor) -> tuple[Tensor, None]:
-        return ctx.change(gradients[0]), None  # type: ignore[attr-defined]
+        return ctx.change(gradients[0]), None
 
 
 def altered(
@@ -292,7 +293,7 @@ class TestTargets:
 
     def judged(self, *cases: bench.CaseReport, **parts: object) -> list[bench.Target]:
         """The targets of a report of these."""
-        return list(bench.judge(replace(EMPTY, cases=cases, **parts)).targets)  # type: ignore[arg-type]
+        return list(bench.judge(replace(EMPTY, cases=cases, **parts)).targets)
 
     @pytest.mark.parametrize(
         ("eager", "compiled", "way", "met"),

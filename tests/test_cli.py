@@ -54,7 +54,7 @@ def process(*words: str, code: str = "", **options: object) -> subprocess.Comple
     """Runs ``symeq WORDS...`` in a process of its own, after the statements of ``code``."""
     program = f"{code}\nimport sys\nfrom symeq.cli import main\nsys.exit(main())"
     settings: dict[str, object] = {"capture_output": True, "text": True, "check": False} | options
-    return subprocess.run([sys.executable, "-c", program, *words], **settings)  # type: ignore[call-overload]
+    return subprocess.run([sys.executable, "-c", program, *words], **settings)
 
 
 def files_in(folder: Path) -> dict[str, bytes | None]:

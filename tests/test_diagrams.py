@@ -244,7 +244,7 @@ def test_more_blocks_than_letters_are_drawn_with_numbers() -> None:
 def test_wrong_diagrams_are_refused(arguments: tuple[object, ...], message: str) -> None:
     """The error names what does not fit."""
     with pytest.raises(InvalidPartitionError, match=message):
-        PartitionDiagram(*arguments)  # type: ignore[arg-type]
+        PartitionDiagram(*arguments)
 
 
 def test_the_index_set_has_a_name_by_default() -> None:

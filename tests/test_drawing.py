@@ -865,7 +865,7 @@ def test_without_matplotlib_svg_works_and_png_says_what_to_install() -> None:
 def test_a_resolution_is_a_number_above_zero(dpi: object) -> None:
     """Anything else is refused in words."""
     with pytest.raises(OptionError, match="a number above 0"):
-        drawing.lattice(2).png(dpi)  # type: ignore[arg-type]
+        drawing.lattice(2).png(dpi)
 
 
 # ---------------------------------------------------------------- files
@@ -948,7 +948,7 @@ def test_what_cannot_be_read_is_refused_with_its_size(
 ) -> None:
     """The error says how large it would be, what the limit is, and what can be drawn instead."""
     with pytest.raises(TooLargeError) as caught:
-        make()  # type: ignore[operator]
+        make()
     assert caught.value.limit == limit and words in str(caught.value)
     assert count is None or caught.value.count == count
     assert str(caught.value.count) in str(caught.value)
@@ -985,7 +985,7 @@ def test_what_the_errors_offer_can_be_drawn() -> None:
 def test_wrong_calls_are_refused_in_words(make: object, error: type[Exception], words: str) -> None:
     """The error names what came and what was expected."""
     with pytest.raises(error, match=words):
-        make()  # type: ignore[operator]
+        make()
 
 
 # ---------------------------------------------------------------- notebooks and galleries

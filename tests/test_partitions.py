@@ -112,9 +112,9 @@ def test_count_is_the_number_of_strings(sets: tuple[str, ...]) -> None:
 def test_numbers_of_something_else_than_natural_numbers_are_refused(wrong: object) -> None:
     """A wrong argument is a ValueError that names it."""
     for call in (
-        lambda: partitions.bell(wrong),  # type: ignore[arg-type]
-        lambda: partitions.stirling(3, wrong),  # type: ignore[arg-type]
-        lambda: partitions.count_at_most(wrong, 2),  # type: ignore[arg-type]
+        lambda: partitions.bell(wrong),
+        lambda: partitions.stirling(3, wrong),
+        lambda: partitions.count_at_most(wrong, 2),
     ):
         with pytest.raises(OptionError, match=f"={wrong!r} is not possible: expected an integer >= 0"):
             call()
@@ -140,12 +140,12 @@ def test_blocks_and_string_say_the_same(typed: tuple[tuple[str, ...], tuple[int,
 def test_a_set_partition_is_a_value() -> None:
     """Equal strings are equal, hashable and ordered, whatever sequence they came as; str shows the blocks."""
     partition = SetPartition((0, 1, 0, 2))
-    assert {partition, SetPartition(np.array([0, 1, 0, 2]))} == {partition}  # type: ignore[arg-type]
+    assert {partition, SetPartition(np.array([0, 1, 0, 2]))} == {partition}
     assert SetPartition((0, 0)) < SetPartition((0, 1))
     assert str(partition) == "{0 2}{1}{3}"
     assert str(SetPartition(())) == "{}" and SetPartition(()) and len(SetPartition(())) == 0
     with pytest.raises(AttributeError):
-        partition.rgs = (0,)  # type: ignore[misc]
+        partition.rgs = (0,)
 
 
 @pytest.mark.parametrize(
@@ -165,7 +165,7 @@ def test_a_set_partition_is_a_value() -> None:
 def test_a_wrong_string_is_refused(rgs: object, message: str) -> None:
     """The error says which entry is wrong, what it may be, and what to call instead."""
     with pytest.raises(InvalidPartitionError, match=message) as caught:
-        SetPartition(rgs)  # type: ignore[arg-type]
+        SetPartition(rgs)
     assert isinstance(caught.value, ValueError) and isinstance(caught.value, SymeqError)
 
 
@@ -308,7 +308,7 @@ def test_slots_beyond_int64_are_python_integers() -> None:
 def test_ranks_refuses_what_is_no_array_of_strings(strings: object) -> None:
     """A wrong shape, a wrong type or a wrong row is refused."""
     with pytest.raises(InvalidPartitionError):
-        partitions.ranks(strings, "nn")  # type: ignore[arg-type]
+        partitions.ranks(strings, "nn")
 
 
 @pytest.mark.parametrize("slot", [-1, 15, 10**30])

@@ -31,7 +31,7 @@ def test_a_signature_is_a_value(signature: Signature) -> None:
     """Frozen, hashable, and equal to its copy."""
     assert {signature: 1}[pickle.loads(pickle.dumps(signature))] == 1
     with pytest.raises(AttributeError):
-        signature.inputs = ()  # type: ignore[misc]  # frozen
+        signature.inputs = ()
 
 
 @pytest.mark.parametrize("text", ["n n->n", "  n   n ->  n ", "n\tn\n->\nn", "n n -> n"])

@@ -607,9 +607,9 @@ def test_bytes_that_are_no_text(tmp_path: Path) -> None:
 def test_things_that_are_no_layer() -> None:
     """Instances, other classes, and specs that cannot be read or are too large."""
     with pytest.raises(NotALayerError, match="an instance of ByHand"):
-        verify(ByHand(1, 1))  # type: ignore[arg-type]
+        verify(ByHand(1, 1))
     with pytest.raises(NotALayerError, match="no torch"):
-        verify(dict)  # type: ignore[arg-type]
+        verify(dict)
     with pytest.raises(NotALayerError, match="no BASIS"):
         verify(nn.Linear)
     with pytest.raises(NotALayerError, match="no SIGNATURE"):
@@ -617,7 +617,7 @@ def test_things_that_are_no_layer() -> None:
     with pytest.raises(SignatureError):
         verify("n -> n -> n")
     with pytest.raises(SignatureError):
-        verify(17)  # type: ignore[arg-type]
+        verify(17)
     with pytest.raises(TooLargeError, match="1382958545"):
         verify((8, 7))
     with pytest.raises(OptionError, match="signature"):
@@ -645,7 +645,7 @@ def test_a_constructor_that_raises_is_a_failed_check() -> None:
         def __init__(self, *args: object, **kwargs: object) -> None:
             raise RuntimeError("not today")
 
-    Refuses.__signature__ = None  # type: ignore[attr-defined]
+    Refuses.__signature__ = None
     del Refuses.__signature__
     report = verify(Refuses, (1, 1))
     assert [check.name for check in report.failed] == ["constructor", "parameters", "values"]

@@ -15,6 +15,7 @@ from symeq.auditing.guess import Fit, fits
 from symeq.auditing.layout import BATCH, AxisOrder
 from symeq.auditing.load import Arguments, Target, leaving_no_trace, load, target_of
 from symeq.auditing.report import AuditReport, Finding
+from symeq.auditing.spans import Spans, quick_rank
 from symeq.auditing.study import Study, ladder, off
 from symeq.auditing.subject import MASK_FORMS, CallFailed, Sizes, Subject, convention_of, sizes_in_words
 from symeq.auditing.watch import Watch, watched
@@ -240,7 +241,7 @@ def _score(subject: Subject, signature: Signature, fit: Fit, seed: int) -> tuple
         study.sizes, study.full = [fit.sizes[-1]], fit.sizes[-1]
         equivariant = values.equivariance(study).verdict == "ok"
         linear = values.linearity(study).verdict == "ok"
-        return equivariant and linear, operators.quick_rank(study) if equivariant and linear else 0
+        return equivariant and linear, quick_rank(study) if equivariant and linear else 0
     except CallFailed:
         return False, -1
     finally:
@@ -327,7 +328,7 @@ def _findings(study: Study, fit: Fit, export: bool, tell: Progress) -> Iterator[
     elif equivariant[0].verdict == "fault" and not stack:
         yield Finding("operators", "skipped", "", "not looked at, since it is not equivariant")
     else:
-        spans = operators.Spans(study)
+        spans = Spans(study)
         yield from made("operators", lambda: operators.operators(study, spans))
         yield from made("bias", lambda: operators.bias(study, spans))
     with torch.no_grad():

@@ -1,75 +1,26 @@
-"""Findings about the span: how many independent operators, which are missing, repeated or mixed; the bias."""
+"""How many independent operators code spans, which are missing or mixed; the same of the bias."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import prod
 from typing import Any
 
 import numpy as np
-import torch
 
-from symeq.auditing.exact import Array, Span, distinct, primitive, rank
-from symeq.auditing.maps import Family, Reader, Row, Table, stack_rows
+from symeq.auditing import channels
+from symeq.auditing.exact import Array, Span, distinct
+from symeq.auditing.maps import Table
+from symeq.auditing.repeated import repeated
 from symeq.auditing.report import Finding, Verdict
-from symeq.auditing.study import Study, listed, off
+from symeq.auditing.spans import Spans, Vectors, rank_of, vectors_of
+from symeq.auditing.study import SHOWN, Study, listed
 from symeq.auditing.subject import Sizes, sizes_in_words
 from symeq.bases.derive import convert_weights, derive
 from symeq.combinatorics.diagrams import PartitionDiagram
 from symeq.combinatorics.partitions import unrank
 from symeq.signature import BasisKind, Signature
 from symeq.verification.dense import Dense
-
-_DENOMINATORS = 1000  # of ratios between the numbers of one operator
-_SHOWN = 6
-_MOST_CHANNELS = 64
-
-
-@dataclass(frozen=True)
-class Vectors:
-    """Row vectors over the orbit operators present at some sizes; ``exact``: integers, else floats."""
-
-    values: Array
-    exact: bool
-
-
-def _vectors(rows: Sequence[Array], study: Study, sizes: Sizes) -> Vectors:
-    """The vectors as primitive integer vectors; as floats, the largest entry 1, where they are none.
-
-    Means make multiples of 1 / n, one for each axis summed, so that n^k times an entry is an integer.
-    """
-    values = np.stack(rows) if rows else np.zeros((0, 0))
-    coarse = study.subject.dtype != torch.float64
-    scale = prod(sizes[name] for name in study.signature.inputs)
-    found, known = primitive(values, study.tolerance, 64 if coarse else _DENOMINATORS, scale)
-    if known.all():
-        return Vectors(found, True)
-    return Vectors(values / np.abs(values).max(axis=1, keepdims=True), False)
-
-
-def _rank(vectors: Vectors, bound: int) -> int:
-    if not vectors.values.size:
-        return 0
-    if vectors.exact:
-        return rank(vectors.values, bound)
-    return numerical_rank(list(vectors.values))
-
-
-def numerical_rank(vectors: Sequence[Array]) -> int:
-    """The number of singular values above 1e-7 of the largest."""
-    if not vectors or not vectors[0].size:
-        return 0
-    singular = np.linalg.svd(np.stack(vectors), compute_uv=False)
-    return int((singular > 1e-7 * singular[0]).sum()) if singular[0] > 0 else 0
-
-
-def quick_rank(study: Study) -> int:
-    """About how many operators the code spans, from a few maps: enough to compare axis orders."""
-    spans = Spans(study)
-    rows = spans.rows(study.full) if spans.family is None else spans.family.draws(study.full, 12)
-    maps = [v for row in rows for cell, v in row.parts.items() if cell[0] >= 0 and v.any()]
-    return numerical_rank(maps)
 
 
 def _restricted(dense: Dense, table: Table, kind: BasisKind) -> Array:
@@ -82,75 +33,15 @@ def _restricted(dense: Dense, table: Table, kind: BasisKind) -> Array:
     return np.asarray(ones, dtype=np.int64)
 
 
-class Spans:
-    """The rows of a study at each size, made once and looked at by several findings."""
-
-    def __init__(self, study: Study) -> None:
-        self.study = study
-        self.reader = Reader(study.subject, study.signature, study.stacked)
-        self.family = (
-            None if study.stacked else Family(self.reader, study.weights, study.full, study.rng("family"))
-        )
-        self.complaints: list[str] = []
-        self._rows: dict[tuple[int, ...], list[Row]] = {}
-
-    @property
-    def how(self) -> str:
-        """Where the rows come from, in words."""
-        if self.family is None:
-            return "each operator of the stack" if self.study.subject.shape.operators > 1 else "the map"
-        if self.family.one_by_one:
-            return "one parameter entry after another"
-        why = (
-            "the map is not affine in the parameters"
-            if not self.family.affine
-            else "there are many parameters"
-        )
-        return f"random parameters, as {why}"
-
-    def rows(self, sizes: Sizes) -> list[Row]:
-        """The rows at these sizes."""
-        key = tuple(sizes.values())
-        if key not in self._rows:
-            self._rows[key] = self._made(sizes)
-        return self._rows[key]
-
-    def _made(self, sizes: Sizes) -> list[Row]:
-        if self.family is None:
-            reading = self.reader.read(sizes)
-            rows, complaints = stack_rows(self.reader, reading)
-            if sizes == self.study.full:
-                self.complaints = complaints
-            shape = self.study.subject.shape
-            scale = np.abs(reading.numbers).max(initial=0)
-            uneven = reading.spread.max(axis=0) > self.study.tolerance * max(scale, 1e-300)
-            if shape.operators > 1:  # operators that are not equivariant are no combinations of these
-                per_operator = uneven.reshape(shape.operators, shape.out_channels).any(axis=1)
-                rows = [row for row, bad in zip(rows, per_operator, strict=True) if not bad]
-            return rows
-        if self.family.one_by_one:
-            return self.family.rows(sizes)
-        return self.family.draws(sizes, derive(self.study.signature).dimension(dict(sizes)))
-
-    def maps(self, sizes: Sizes) -> list[tuple[str, Array]]:
-        """The vectors of single cells that are not zero, bias left out, with their labels."""
-        return [
-            (row.label, vector)
-            for row in self.rows(sizes)
-            for cell, vector in row.parts.items()
-            if cell[0] >= 0 and vector.any()
-        ]
-
-
 def _counted(study: Study, spans: Spans, sizes: Sizes, dimension: int) -> Vectors:
     """Vectors that span what the code spans: at other sizes than the full ones, those of random draws."""
     if spans.family is not None and spans.family.one_by_one and sizes != study.full:
         rows = spans.family.draws(sizes, dimension)
         drawn = [v for row in rows for cell, v in row.parts.items() if cell[0] >= 0 and v.any()]
-        vectors = _vectors(drawn, study, sizes)
+        vectors = vectors_of(drawn, study, sizes)
         if vectors.exact:
             return vectors
-    return _vectors([vector for _, vector in spans.maps(sizes)], study, sizes)
+    return vectors_of([vector for _, vector in spans.maps(sizes)], study, sizes)
 
 
 def operators(study: Study, spans: Spans) -> list[Finding]:
@@ -162,7 +53,7 @@ def operators(study: Study, spans: Spans) -> list[Finding]:
         dimension = derive(signature).dimension(dict(sizes))
         vectors = _counted(study, spans, sizes, dimension)
         exact = exact and vectors.exact
-        per_size.append({"sizes": dict(sizes), "found": _rank(vectors, dimension), "dimension": dimension})
+        per_size.append({"sizes": dict(sizes), "found": rank_of(vectors, dimension), "dimension": dimension})
     how = (
         "ranks of integer vectors"
         if exact
@@ -188,10 +79,10 @@ def operators(study: Study, spans: Spans) -> list[Finding]:
         Finding("operators", verdict, scope, "\n".join(lines if short else [*lines[:1], *named.notes]), data)
     ]
     if spans.family is not None:
-        findings.append(_channels_of_layer(study))
+        findings.append(channels.of_layer(study))
     elif study.subject.shape.operators > 1:
-        findings.append(_channels(study, spans))
-    findings.append(_repeated(study, spans, named))
+        findings.append(channels.of_stack(study, spans))
+    findings.append(repeated(study, spans, named.names))
     return findings
 
 
@@ -208,7 +99,7 @@ def _named(study: Study, spans: Spans) -> _Named:
     signature, table = study.signature, spans.reader.table(study.full)
     dense = spans.reader.dense
     maps = spans.maps(study.full)
-    vectors = _vectors([vector for _, vector in maps], study, study.full)
+    vectors = vectors_of([vector for _, vector in maps], study, study.full)
     if not vectors.exact or not len(table.slots):
         return _Named(
             {}, ["which operators are missing cannot be told, as they were not read exactly"], [], {}
@@ -243,13 +134,13 @@ def _named(study: Study, spans: Spans) -> _Named:
         else:
             names[label] = mixtures[label] = _mixture(signature, table, vector, kind)
     found = len({key for key in (v.tobytes() for v in vectors.values) if key in matches[kind]})
-    shown = [f"{_spell(signature, slot)}: {_words(signature, slot, kind)}" for slot in missing[:_SHOWN]]
+    shown = [f"{_spell(signature, slot)}: {_words(signature, slot, kind)}" for slot in missing[:SHOWN]]
     lines = []
     if missing:
         lines.append(f"missing, of the {kind} basis:")
         lines += [f"  {text}" for text in shown]
-        if len(missing) > _SHOWN:
-            lines.append(f"  and {len(missing) - _SHOWN} more")
+        if len(missing) > SHOWN:
+            lines.append(f"  and {len(missing) - SHOWN} more")
     different = list(dict.fromkeys(mixtures.values()))
     first = {text: label for label, text in reversed(mixtures.items())}
     mixed = [f"mixed: {first[text]} is {text}" for text in different[:3]]
@@ -294,138 +185,6 @@ def _mixture(signature: Signature, table: Table, vector: Array, kind: BasisKind)
     return f"{' '.join(terms[:4])}{f' and {len(terms) - 4} more terms' if len(terms) > 4 else ''} ({kind})"
 
 
-def _channels(study: Study, spans: Spans) -> Finding:
-    scope = f"each operator acts on every channel alone, and alike, at {sizes_in_words(study.full)}"
-    complaints = spans.complaints
-    return Finding("channels", "fault" if complaints else "ok", scope, "\n".join(complaints[:4]))
-
-
-def _channels_of_layer(study: Study) -> Finding:
-    """Channels that a layer does not read, and some that it makes alike, whatever the parameters."""
-    shape, rng = study.subject.shape, study.rng("channels")
-    scope = "each input channel changes the output, and no two output channels are the same, with random "
-    scope += f"parameters and inputs at {sizes_in_words(study.full)}"
-    ins = min(shape.in_channels, _MOST_CHANNELS)
-    if ins < shape.in_channels:
-        scope += f"; of the input channels the first {ins}"
-    study.randomise(rng)
-    samples = 4  # of integers, where one could be alike by chance
-    x = study.draw(rng, samples, study.full)
-    y = study.subject(x, study.full).detach().double()
-    unread = []
-    for channel in range(ins):
-        changed = x.clone()
-        changed[..., channel] *= 2
-        if off(study.subject(changed, study.full).detach().double(), y) <= study.tolerance:
-            unread.append(channel)
-    made: dict[int, list[int]] = {}
-    for channel in range(y.shape[-1]):
-        alike = (first for first in made if off(y[..., channel], y[..., first]) <= study.tolerance)
-        made.setdefault(next(alike, channel), []).append(channel)
-    same = [group for group in made.values() if len(group) > 1]
-    lines = [f"input channels that are not read: {listed(unread)}"] if unread else []
-    lines += [f"output channels that are the same: {listed(group)}" for group in same[:_SHOWN]]
-    data = {"unread": unread, "same": same}
-    return Finding("channels", "caution" if lines else "ok", scope, "\n".join(lines), data)
-
-
-def _repeated(study: Study, spans: Spans, named: _Named) -> Finding:
-    """Operators of a stack that are multiples of each other; parameters that do nothing, or the same."""
-    rows = spans.rows(study.full)
-    if spans.family is None:
-        if study.subject.shape.operators == 1 and len(rows) == 1:
-            return Finding("repeated", "skipped", "", "one map, no stack")
-        return _repeated_operators(study, spans, rows, named)
-    if not spans.family.one_by_one:
-        return Finding("repeated", "skipped", "", "parameters cannot be tried one by one")
-    return _repeated_parameters(study, spans, rows)
-
-
-def _repeated_operators(study: Study, spans: Spans, rows: list[Row], named: _Named) -> Finding:
-    scope = "no operator is a multiple of another, none is zero, and they are independent, at "
-    scope += sizes_in_words(study.full)
-    zero = [row.label for row in rows if not any(vector.any() for vector in row.parts.values())]
-    live = [row for row in rows if row.label not in zero]
-    flat = _flat(live)
-    vectors = _vectors(list(flat), study, study.full) if len(flat) else Vectors(np.zeros((0, 0)), True)
-    groups: dict[bytes, list[str]] = {}
-    if vectors.exact:
-        for row, vector in zip(live, vectors.values, strict=True):
-            groups.setdefault(vector.tobytes(), []).append(row.label)
-    same = [group for group in groups.values() if len(group) > 1]
-    lines = [f"{label} is zero" for label in zero]
-    lines += [
-        f"{', '.join(group)} are the same up to a factor: {named.names.get(group[0], '')}" for group in same
-    ]
-    dependent = len(groups) - _rank(vectors, len(groups)) if vectors.exact and groups else 0
-    data = {"zero": zero, "duplicates": same, "dependent": dependent}
-    if lines:
-        return Finding("repeated", "fault", scope, "\n".join(lines[:_SHOWN]), data)
-    if dependent:
-        return Finding("repeated", "caution", scope, f"{dependent} of them depend on the others", data)
-    return Finding("repeated", "ok", scope, "", data)
-
-
-def _flat(rows: Sequence[Row]) -> Array:
-    """The rows over all cells, side by side."""
-    cells = sorted({cell for row in rows for cell in row.parts})
-    lengths = {cell: next(len(row.parts[cell]) for row in rows if cell in row.parts) for cell in cells}
-    return (
-        np.stack(
-            [np.concatenate([row.parts.get(cell, np.zeros(lengths[cell])) for cell in cells]) for row in rows]
-        )
-        if rows and cells
-        else np.zeros((len(rows), 0))
-    )
-
-
-def _repeated_parameters(study: Study, spans: Spans, rows: list[Row]) -> Finding:
-    assert spans.family is not None, "a stack has no parameters"
-    fixed = "what does not depend on the parameters"
-    rows = [row for row in rows if row.label != fixed]
-    scope = f"every parameter entry matters, and no two do the same, at {sizes_in_words(study.full)}"
-    dead: list[str] = []
-    if not spans.reader.wide:
-        reaching = {row.label for row in rows if row.parts}
-        labels = [study.weights.label(entry) for entry in range(study.weights.number)]
-        dead = [label for label in labels if label not in reaching]
-    live = [row for row in rows if row.parts]
-    # Rows that reach different cells are independent; those that share cells are compared.
-    owner: dict[Any, int] = {}
-    component = list(range(len(live)))
-
-    def root(at: int) -> int:
-        while component[at] != at:
-            at = component[at]
-        return at
-
-    for at, row in enumerate(live):
-        for cell in row.parts:
-            if cell in owner:
-                component[root(at)] = root(owner[cell])
-            owner[cell] = root(at)
-    together: dict[int, list[Row]] = {}
-    for at, row in enumerate(live):
-        together.setdefault(root(at), []).append(row)
-    redundant, examples = 0, []
-    for group in together.values():
-        vectors = _vectors(list(_flat(group)), study, study.full)
-        redundant += len(group) - _rank(vectors, len(group))
-        if vectors.exact:
-            same: dict[bytes, list[str]] = {}
-            for row, vector in zip(group, vectors.values, strict=True):
-                same.setdefault(vector.tobytes(), []).append(row.label)
-            examples += [labels for labels in same.values() if len(labels) > 1]
-    lines = []
-    if dead:
-        lines.append(f"{len(dead)} parameter entries never reach the output: {listed(dead, 4)}")
-    if redundant:
-        lines.append(f"{redundant} of {len(live)} parameter entries do what others do already")
-        lines += [f"{' and '.join(labels[:3])} do the same" for labels in examples[:2]]
-    data = {"dead": dead[:1000], "redundant": redundant, "duplicates": examples[:1000]}
-    return Finding("repeated", "caution" if lines else "ok", scope, "\n".join(lines), data)
-
-
 # ---------------------------------------------------------------- bias
 
 
@@ -449,8 +208,8 @@ def bias(study: Study, spans: Spans) -> Finding:
     scope = f"f(0), {spans.how}, at {at}"
     if not parts:
         return Finding("bias", "ok", scope, "no bias", {"found": 0, "dimension": total, "missing": []})
-    vectors_found = _vectors(parts, study, study.full)
-    found = _rank(vectors_found, total)
+    vectors_found = vectors_of(parts, study, study.full)
+    found = rank_of(vectors_found, total)
     data: dict[str, Any] = {"found": found, "dimension": total}
     detail = f"{found} of {total} bias operators"
     if found == total:
@@ -463,7 +222,7 @@ def bias(study: Study, spans: Spans) -> Finding:
     span.add(distinct(vectors_found.values))
     missing = np.flatnonzero(spelled.any(axis=1) & ~span.holds(spelled)).tolist()
     lines = [detail, "absent, of the diagram basis of the output positions:"]
-    for slot in missing[:_SHOWN]:
+    for slot in missing[:SHOWN]:
         lines.append(f"  {_spell(signature, slot)}: {_words(signature, slot, 'diagram')}")
     constant = len(dense) - 1
     if constant not in missing:

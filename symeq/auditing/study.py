@@ -19,6 +19,7 @@ from symeq.signature import Signature
 _APART = 3  # so many index sets have different sizes
 _LARGER = 2**18  # numbers of one sample's input or output at the larger sizes
 _LARGE = (300, 33, 17, 12)
+SHOWN = 6  # of a kind, in a finding
 SLACK = 1e-5  # relative errors that point to a lower precision inside rather than to a wrong map
 
 
