@@ -131,13 +131,15 @@ def tune(
     contest = _Contest(signature, workload, layout, repeats, progress)
     found = contest.measure(listed)
     by_choices = dict(zip(listed, found, strict=True))
-    base = min((c for c in listed if c.forms == listed[0].forms), key=lambda c: by_choices[c].total)
+    levels = [c for c in listed if c.at_levels]
+    base = min((c for c in levels if c.forms == levels[0].forms), key=lambda c: by_choices[c].total)
     better = sorted(
-        (c for c in listed if by_choices[c].total < (1 - CLEARLY) * by_choices[base].total),
+        (c for c in levels if by_choices[c].total < (1 - CLEARLY) * by_choices[base].total),
         key=lambda c: by_choices[c].total,
     )
     if (combined := _together(base, better)) not in listed:
-        listed = [*dict.fromkeys((listed[0], base, *better)), combined]
+        elsewhere = [c for c in listed if not c.at_levels]
+        listed = [*dict.fromkeys((listed[0], base, *better, *elsewhere)), combined]
         found = contest.measure(listed)
     fastest = min(found, key=lambda one: one.total)
     chosen = fastest if fastest.total < (1 - CLEARLY) * found[0].total else found[0]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 from dataclasses import replace
+from math import prod
 from pathlib import Path
 from typing import Any, get_args
 
@@ -23,21 +24,25 @@ from symeq.mutation.mutants import load
 from symeq.pipeline import emit, plan
 from symeq.plans.choices import Choices, Form, Workload, arrange, shapes
 from symeq.plans.evaluate import evaluate
+from symeq.plans.ir import Plan
 from symeq.plans.lower import lower
-from symeq.plans.model import counts, decide
+from symeq.plans.mixing import mixings
+from symeq.plans.model import candidates as candidates_of
+from symeq.plans.model import counts, decide, mixings_table
 from symeq.signature import EmitOptions, Layout, Signature
 from symeq.tuning import UnequalChoicesError
 from symeq.verification.checks import verify
 
 SPECS = ["n n -> n n", "n n n -> n n", "n n -> n n n", "u u i -> i u u", "i u i -> i i"]
-PLAIN = ["n n -> n", "n -> n n", "u i -> u i", "u u i -> u i", "->"]
+PLAIN = ["n n -> n", "n -> n n", "u i -> u i", "u u i -> u i", "i u -> u i u i", "n -> n", "m -> n", "->"]
 
 
 def candidates(spec: str) -> list[str]:
-    """The text of every combination of forms, without sorting."""
+    """The text of every combination of forms, without sorting, and of every other place to mix channels."""
     levels = shapes(plan(spec)).items()
     named = [[f"{name}={form}" for form in shape.forms] for name, shape in levels if len(shape.forms) > 1]
-    return [" ".join((*words, "sorted=never")) for words in itertools.product(*named)]
+    forms = [" ".join((*words, "sorted=never")) for words in itertools.product(*named)]
+    return forms + [f"mixed={where}" for where in mixings(plan(spec)) if where != "levels"]
 
 
 def layer_of(spec: str, choices: str, layout: Layout = "channels-last", **options: Any) -> Any:
@@ -74,13 +79,14 @@ def test_every_form_computes_the_same_integers(spec: str, seed: int) -> None:
                 x = torch.randint(-5, 6, shape, generator=generator).double()
                 expected[n] = x, evaluate(plain, x.numpy(), weight, bias, sizes)
             x, y = expected[n]
-            assert np.array_equal(numbers(x).detach().numpy(), y), (choices, n)
+            assert np.array_equal(numbers(x, sizes=sizes).detach().numpy(), y), (choices, n)
 
 
 def some(spec: str) -> list[str]:
     """Candidates in which every level has every form."""
     listed = candidates(spec)
-    return [listed[0], listed[len(listed) // 2], listed[-1]]
+    forms = [choices for choices in listed if "mixed" not in choices]
+    return [forms[0], forms[len(forms) // 2], forms[-1], *(c for c in listed if c not in forms)]
 
 
 @pytest.mark.parametrize("layout", ["channels-last", "channels-first"])
@@ -105,7 +111,13 @@ def test_forms_agree_under_masks(spec: str, basis: str, layout: Layout, seed: in
         assert torch.allclose(y, found[0], rtol=1e-12, atol=1e-12)
 
 
-FORMS = ["2=outputs sorted=never", "2=inputs sorted=never", "2=accumulated sorted=never"]
+FORMS = [
+    "2=outputs sorted=never",
+    "2=inputs sorted=never",
+    "2=accumulated sorted=never",
+    "mixed=inputs",
+    "mixed=outputs",
+]
 each_form = pytest.mark.parametrize("choices", FORMS)
 
 
@@ -202,11 +214,21 @@ def test_forms_are_proved(how: Any, choices: str) -> None:
             "total = pieces[0] + pieces[1]",
         ),
         ("2=inputs", "for permutation in permutations]", "for permutation in permutations[::-1]]"),
+        ("mixed=outputs", "[..., None, :, :].expand(", "[..., :, None, :].expand("),
+        ("mixed=outputs", "z0 = self._add_bias(z0)", "pass"),
+        ("mixed=inputs", "_sum(z3_2, (-2,), ", "_sum(z3_2, (-3,), "),
+        ("mixed=inputs", "_sum(z3_2, (-2,), ", "z3_2.mean((-2,)) + 0 * _sum(z3_2, (-2,), "),
+        (
+            "mixed=inputs",
+            "self._add_bias(torch.cat((b4, b5), -1))",
+            "self._add_bias(torch.cat((b5, b4), -1))",
+        ),
     ],
 )
 def test_a_fault_in_a_form_is_not_proved(choices: str, right: str, wrong: str) -> None:
-    """A product that is added in the wrong order, with the wrong weights, or not at all."""
-    text = emit("n n n -> n n", EmitOptions(choices=f"{choices} sorted=never")).text
+    """A product added in the wrong order, with the wrong weights, or not at all; a sum over another axis."""
+    choices += "" if "mixed" in choices else " sorted=never"
+    text = emit("n n n -> n n", EmitOptions(choices=choices)).text
     assert right in text
     with pytest.raises(Unproved):
         prove(prove_forward, *ORBIT_MEAN, text.replace(right, wrong))
@@ -238,8 +260,10 @@ def test_arranging_keeps_meaning_and_slots(spec: str, seed: int) -> None:
         choices = replace(Choices.parse(text, signature), sums=order)
         changed = arrange(planned, choices)
         assert np.array_equal(evaluate(changed, x, weight, sizes=sizes), expected)
-        for before, after in zip(planned.mixes, changed.mixes, strict=True):
-            assert planned.slots(before).ravel().tolist() == changed.slots(after).ravel().tolist()
+        slots = [changed.slots(mix).ravel().tolist() for mix in changed.mixes]
+        assert sorted(itertools.chain(*slots)) == list(range(len(weight)))
+        if choices.at_levels:
+            assert slots == [planned.slots(mix).ravel().tolist() for mix in planned.mixes]
 
 
 def test_sums_go_through_the_smaller_tensor() -> None:
@@ -266,6 +290,60 @@ def test_the_model_counts_what_a_form_does(spec: str) -> None:
             assert found["accumulated"].products == shape.permutations
 
 
+def multiplied(plan_: Plan, sizes: dict[str, int]) -> int:
+    """Multiply-adds, for one channel in and out: the entries of every source, times the targets."""
+    total = 0
+    for mix in plan_.mixes:
+        entries = prod(sizes[name] for name in plan_.product_sets(mix))
+        total += entries * len(mix.sources) * len(mix.targets)
+    return total
+
+
+@pytest.mark.parametrize("spec", [*SPECS, "n n -> n", "n -> n n"])
+def test_the_model_counts_where_channels_are_mixed(spec: str) -> None:
+    """At the inputs each operator has a product of the size of its input diagonal; polynomials agree."""
+    planned, signature = plan(spec), Signature.parse(spec)
+    sizes = {name: 5 + at for at, name in enumerate(signature.index_sets)}
+    rows = {row.form: row.counts for row in mixings_table(planned)}
+    assert tuple(rows) == mixings(planned)
+    for where in mixings(planned):
+        found = rows[where].multiplications
+        numbers = {symbol: sizes.get(symbol.name, 1) for symbol in found.free_symbols}
+        assert found.subs(numbers) == multiplied(arrange(planned, Choices(mixed=where)), sizes)
+    basis = derive(signature)
+    by_hand = sum(
+        prod(sizes[signature.inputs[axes[0]]] for axes in blocks_of(operator.rgs[: signature.order_in]))
+        for operator in basis
+    )
+    assert multiplied(arrange(planned, Choices(mixed="inputs")), sizes) == by_hand
+
+
+def blocks_of(labels: tuple[int, ...]) -> list[list[int]]:
+    """The positions with each label."""
+    return [[at for at, other in enumerate(labels) if other == label] for label in dict.fromkeys(labels)]
+
+
+@pytest.mark.parametrize(
+    ("spec", "sizes", "where"),
+    [
+        ("n n -> n n", "16 64 64", "levels"),
+        ("n n -> n n", "16 64 1,64", "outputs"),
+        ("n n -> n n", "16 64 64,1", "inputs"),
+        ("n n -> n", "16 64 64,1", "inputs"),
+        ("n n -> n", "16 64 1,64", "levels"),
+    ],
+)
+def test_few_channels_are_carried_where_many_entries_are(spec: str, sizes: str, where: str) -> None:
+    """One channel is copied before it becomes many, and many become one before they are summed."""
+    planned, workload = plan(spec), Workload.parse(sizes, Signature.parse(spec))
+    assert decide(planned, Choices(), workload).mixed == where
+    assert decide(planned, Choices()).mixed is None, "without sizes channels are taken alike"
+    assert decide(planned, Choices(mixed="levels"), workload).mixed == "levels"
+    listed = candidates_of(planned, workload)
+    assert listed[0].mixed == where
+    assert any(choices.at_levels for choices in listed)
+
+
 def test_without_options_the_text_is_that_of_the_model() -> None:
     """Choices that are written out change the header, and nothing below it."""
     plain = emit("n n -> n n")
@@ -278,8 +356,8 @@ def test_without_options_the_text_is_that_of_the_model() -> None:
 def test_texts_are_read_back() -> None:
     """Choices and sizes, written in one way only."""
     signature = Signature.parse("u i i -> u i i")
-    text = "1_2=inputs 0_2=accumulated sorted=64 sums=i,u"
-    assert str(Choices.parse(f" {text.replace(' ', '  ')} ", signature)) == text
+    for text in ("1_2=inputs 0_2=accumulated sorted=64 sums=i,u mixed=levels", "sums=u,i mixed=outputs"):
+        assert str(Choices.parse(f" {text.replace(' ', '  ')} ", signature)) == text
     for sizes in ("16 64 32", "16 64 32,8", "16 u=4,i=100 32"):
         assert str(Workload.parse(sizes, signature)) == sizes
     assert str(Workload.parse("16 i=4,u=4 8,8", signature)) == "16 4 8"
@@ -295,6 +373,10 @@ def test_texts_are_read_back() -> None:
         ("1=outputs", "forms of level 2"),
         ("sorted=0", "sorted=never or a number"),
         ("sorted=many", "sorted=never or a number"),
+        ("mixed=sideways", "mixed to be one of levels, inputs, outputs"),
+        ("mixed=inputs mixed=outputs", "each choice once"),
+        ("mixed=inputs 2=outputs", "forms and sorted levels with mixed=levels"),
+        ("mixed=outputs sorted=64", "forms and sorted levels with mixed=levels"),
         ("sums=m", "every index set once"),
         ("sums=n,n", "every index set once"),
     ],
@@ -303,6 +385,20 @@ def test_choices_that_there_are_not(choices: str, complaint: str) -> None:
     """They are named, with what there is."""
     with pytest.raises(OptionError, match=complaint):
         emit("n n -> n n", EmitOptions(choices=choices))
+
+
+@pytest.mark.parametrize(
+    ("spec", "where", "places"),
+    [
+        ("n -> n", "outputs", "levels or mixed=inputs"),
+        ("->", "inputs", "levels"),
+        ((4, 4), "inputs", "levels"),
+    ],
+)
+def test_places_where_channels_cannot_be_mixed(spec: Any, where: str, places: str) -> None:
+    """They are named, with those where they can."""
+    with pytest.raises(OptionError, match=f"expected mixed={places} for "):
+        emit(spec, EmitOptions(choices=f"mixed={where}"))
 
 
 @pytest.mark.parametrize(
@@ -329,6 +425,14 @@ def test_tuning_measures_and_reproduces(tmp_path: Path) -> None:
     assert f'--choices "{found.choices}" --for "2 4 3,5"' in path.read_text()
 
 
+def test_tuning_measures_other_places(tmp_path: Path) -> None:
+    """With one channel in, all three places are measured, and whichever is chosen is emitted again."""
+    found = symeq.tune("n n -> n n", "2 6 1,16", repeats=3)
+    assert {one.choices.split("mixed=")[1] for one in found.measured} >= {"levels", "outputs"}
+    path = symeq.generate("n n -> n n", tmp_path, choices=found.choices, made_for=found.made_for)
+    assert path.read_text() == emit("n n -> n n", found.options).text
+
+
 def test_sizes_that_do_not_fit_are_not_measured() -> None:
     """Numbers are counted before any memory is taken."""
     for sizes in ("1000000 1000 1000", "2 512 64"):
@@ -338,7 +442,7 @@ def test_sizes_that_do_not_fit_are_not_measured() -> None:
 
 def test_tuning_without_a_choice() -> None:
     """One way, which is measured all the same."""
-    found = symeq.tune("n n -> n", "2 4 3", repeats=3)
+    found = symeq.tune("->", "2 4 3", repeats=3)
     assert [one.choices for one in found.measured] == [""] == [found.choices]
 
 

@@ -390,7 +390,7 @@ def test_show_only_the_first(call: Call, orders: tuple[int, int], limit: int) ->
 def test_show_the_plan(call: Call) -> None:
     """``--plan`` adds the report of the plan."""
     report = symeq.plan((2, 1)).report()
-    assert call("show", "2", "1", "--plan").out.endswith(f"\n\n{report}\n")
+    assert f"\n\n{report}\n" in call("show", "2", "1", "--plan").out
     document = json.loads(call("show", "2", "1", "--plan", "--json").out)
     assert document["plan"]["contractions"] == report.contractions
     assert document["plan"]["reads"] == str(report.reads)
@@ -402,8 +402,10 @@ def test_show_the_forms(call: Call) -> None:
     assert [row["form"] for row in document["forms"]] == ["outputs", "inputs", "accumulated"]
     assert sum(row["taken"] for row in document["forms"]) == 1
     assert document["forms"][0]["held"] == "3*c_out*n**2"
+    assert [row["form"] for row in document["mixings"]] == ["levels", "inputs", "outputs"]
+    assert [row["taken"] for row in document["mixings"]] == [True, False, False]
     text = call("show", "2", "2", "--plan").out
-    assert all(row["moved"] in text for row in document["forms"])
+    assert all(row["moved"] in text for row in document["forms"] + document["mixings"])
 
 
 # ------------------------------------------------------------------ generate

@@ -132,13 +132,15 @@ def show(
             "operators to list", shown, MOST_ROWS, "symeq.basis(...) in Python gives any of them."
         )
     with working(f"operators of {short(str(signature))}"):
-        report, forms = _report(signature) if with_plan else (None, [])
+        report, forms, mixings = _report(signature) if with_plan else (None, [], [])
         rows = [_row(operator) for operator in basis[:shown]]
     if as_json:
         document: dict[str, Any] = {"signature": str(signature), "kind": basis.kind, "operators": basis.count}
         document["shown"] = rows
         if report is not None:
-            document |= {"plan": _report_fields(report), "forms": [row.fields() for row in forms]}
+            rows_of = {"forms": forms, "mixings": mixings}
+            document["plan"] = _report_fields(report)
+            document |= {name: [row.fields() for row in rows] for name, rows in rows_of.items()}
         return write_json(document)
     part = "" if shown == basis.count else f", the first {shown}"
     write(f'"{signature}": {counted(basis.count, "operator")} of the {kind} basis{part}\n')
@@ -152,8 +154,11 @@ def show(
     if report is not None:
         write(f"\n{report}")
     if forms:
-        write("\nforms of the levels, by propagating blocks; *: taken by the cost model\n")
+        write("\nforms of the levels, by propagating blocks; *: taken without sizes\n")
         write_table([_form_fields(row) for row in forms])
+    if mixings:
+        write("\nwhere channels are mixed; *: taken without sizes\n")
+        write_table([_form_fields(row) for row in mixings])
 
 
 def _draw(
@@ -201,12 +206,12 @@ def _row(operator: BasisOperator) -> dict[str, Any]:
     }
 
 
-def _report(signature: Signature) -> tuple[PlanReport, list[Row]]:
+def _report(signature: Signature) -> tuple[PlanReport, list[Row], list[Row]]:
     from symeq.pipeline import plan
-    from symeq.plans.model import table
+    from symeq.plans.model import forms_table, mixings_table
 
     planned = plan(signature)
-    return planned.report(), table(planned)
+    return planned.report(), forms_table(planned), mixings_table(planned)
 
 
 def _form_fields(row: Row) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from symeq.emit.levels import Level
@@ -21,7 +21,8 @@ _OF_MANY_AXES = 4
 """From so many axes on torch.export cannot tell for every n that what is added out of place has one shape."""
 
 
-def _dim(axis: int, axes: int) -> int:
+def dim(axis: int, axes: int) -> int:
+    """The dimension of an index axis, from the end."""
     return axis - axes - 1
 
 
@@ -33,10 +34,10 @@ def _diagonal(code: str, map_: AxisMap, way: str = "_diagonal") -> tuple[str, tu
     return f"{way}({code}, {literal(map_.blocks)})", blocks
 
 
-def _moved(source: Sequence[int], target: Sequence[int]) -> str:
+def moved(source: Sequence[int], target: Sequence[int]) -> str:
     """The view whose axes ``target`` are the axes ``source`` (blocks in either order)."""
     q = len(source)
-    moves = [(_dim(source.index(b), q), _dim(at, q)) for at, b in enumerate(target) if source.index(b) != at]
+    moves = [(dim(source.index(b), q), dim(at, q)) for at, b in enumerate(target) if source.index(b) != at]
     if not moves:
         return ""
     return f".movedim({literal(a for a, _ in moves)}, {literal(b for _, b in moves)})"
@@ -51,7 +52,7 @@ def contract_lines(plan: Plan) -> Iterator[Statement]:
         code = _contract_code(
             step, contractions, plan.signature, "_read_diagonal" if several else "_diagonal"
         )
-        yield Statement(f"{_c(step.target)} = {code}", str(contractions[step.target]))
+        yield Statement(f"{tensor(step.target)} = {code}", str(contractions[step.target]))
 
 
 def _merges(map_: AxisMap) -> bool:
@@ -60,14 +61,14 @@ def _merges(map_: AxisMap) -> bool:
 
 
 def _contract_code(step: Contract, contractions: dict[int, AxisMap], signature: Signature, way: str) -> str:
-    code, blocks = _diagonal(_c(step.source), step.map, way)
+    code, blocks = _diagonal(tensor(step.source), step.map, way)
     sets = axis_sets(contractions[step.source], signature.inputs)
     summed = [axis for axis, block in enumerate(blocks) if block not in step.map.kept]
     if summed:
-        dims = literal(_dim(axis, len(blocks)) for axis in summed)
+        dims = literal(dim(axis, len(blocks)) for axis in summed)
         scales = repeated([f'scale["{sets[step.map.axes(blocks[axis])[0]]}"]' for axis in summed])
         code = f"_sum({code}, {dims}, {scales})"
-    return code + _moved([block for block in blocks if block in step.map.kept], step.map.kept)
+    return code + moved([block for block in blocks if block in step.map.kept], step.map.kept)
 
 
 def mix_lines(
@@ -78,17 +79,14 @@ def mix_lines(
     for mix, level, form in zip(plan.mixes, levels, forms, strict=True):
         product, permutations = f"z{level.name}", f"PERMUTATIONS_{level.name}"
         sources, _, targets = parts(mix)
-        features = _tuple(_c(at) for at in sources)
-        if len(features) > 60:
-            unpacked = wrapped((_c(at) for at in sources), " " * 12)
-            yield Statement(f"{product} = (\n{unpacked}\n        )")
-            features = product
+        features, lines = listed([tensor(at) for at in sources], product)
+        yield from lines
         plain = features
         if len(mix.sources) > len(sources):
             features = f"_permuted({features}, {permutations})"
         # Sums are in float32 until they are mixed; where nothing was summed the product may be in less.
         pure = not any(contractions[at].dropped for at in sources)
-        names = [_b(at) for at in targets]
+        names = [summand(at) for at in targets]
         result = names[0] if len(targets) == 1 else product
         accumulated = form == "accumulated"
         if accumulated:
@@ -123,29 +121,37 @@ def mix_lines(
             yield Statement("else:")
             lines = [replace(line, code=f"    {line.code}") for line in lines]
         yield from lines
-        if 1 < len(targets) <= 6:
-            notes = ", ".join(str(broadcasts[at]) for at in targets)
-            yield Statement(f"{', '.join(names)} = {product}.chunk({len(targets)}, -1)", notes)
-        elif len(targets) > 6:
-            unpacked = wrapped(names, " " * 12)
-            yield Statement(f"(\n{unpacked}\n        ) = {product}.chunk({len(targets)}, -1)")
+        if len(targets) > 1:
+            yield pieces(product, names, [broadcasts[at] for at in targets])
 
 
-def _tuple(names: Iterable[str]) -> str:
-    listed = list(names)
-    return f"({listed[0]},)" if len(listed) == 1 else f"({', '.join(listed)})"
+def listed(names: Sequence[str], variable: str) -> tuple[str, list[Statement]]:
+    """A tuple of the names, and the statement that puts it into the variable where it is long."""
+    code = f"({names[0]},)" if len(names) == 1 else f"({', '.join(names)})"
+    if len(code) <= 60:
+        return code, []
+    return variable, [Statement(f"{variable} = (\n{wrapped(names, ' ' * 12)}\n        )")]
+
+
+def pieces(product: str, names: Sequence[str], notes: Sequence[AxisMap]) -> Statement:
+    """Takes a product apart along its channels, into several names."""
+    if len(names) <= 6:
+        return Statement(
+            f"{', '.join(names)} = {product}.chunk({len(names)}, -1)", ", ".join(map(str, notes))
+        )
+    return Statement(f"(\n{wrapped(names, ' ' * 12)}\n        ) = {product}.chunk({len(names)}, -1)")
 
 
 def broadcast_lines(plan: Plan) -> Iterator[Statement]:
     """Every tensor added into the next larger one, the output last."""
     broadcasts = plan.broadcast_maps()
-    pieces = {target: len({at for at, _ in mix.targets}) for mix in plan.mixes for target, _ in mix.targets}
+    parts_of = {target: len({at for at, _ in mix.targets}) for mix in plan.mixes for target, _ in mix.targets}
     moves: dict[int, list[Broadcast]] = defaultdict(list)
     for move in plan.broadcasts:
         moves[move.target].append(move)
     # In the plan everything has been added to a tensor before it is added to another.
     for target in [at for at in (*(move.source for move in plan.broadcasts), 0) if at in moves]:
-        yield from _accumulate(target, moves[target], pieces.get(target, 0), broadcasts, plan.signature)
+        yield from _accumulate(target, moves[target], parts_of.get(target, 0), broadcasts, plan.signature)
 
 
 def _accumulate(
@@ -159,7 +165,7 @@ def _accumulate(
 
     ``pieces`` is the number of tensors of the product that starts the target; 0: none does.
     """
-    name = _b(target)
+    name = summand(target)
     covering = [move for move in moves if len(set(move.map.blocks)) == len(move.map.blocks)]
     on_diagonals = [move for move in moves if move not in covering]
     # A tensor that this pass made itself may be added to in place; a piece of a product may not.
@@ -168,7 +174,7 @@ def _accumulate(
         # The passes leave no tensor that only diagonals are added to: see passes._chain.
         assert covering, f"nothing covers broadcast {broadcasts[target]} of {signature}"
         first, *covering = covering
-        start = f"{name} = {_b(first.source)}{_along(first.map, first.map.blocks)}"
+        start = f"{name} = {summand(first.source)}{_along(first.map, first.map.blocks)}"
         if first.map.dropped:
             # -1 leaves the size of an axis that is there already.
             sets = axis_sets(broadcasts[target], signature.outputs)
@@ -186,29 +192,31 @@ def _accumulate(
         own = True
     for move in covering:
         sign = f"{name} +=" if own else f"{name} = {name} +"
-        added = f"{_b(move.source)}{_along(move.map, move.map.blocks)}"
+        added = f"{summand(move.source)}{_along(move.map, move.map.blocks)}"
         yield Statement(f"{sign} {added}", str(broadcasts[move.source]))
         own = True
     if on_diagonals and not own:
         yield Statement(f"{name} = {name}.clone()")
     for move in on_diagonals:
         plane, blocks = _diagonal(name, move.map)
-        added = f"{_b(move.source)}{_along(move.map, blocks)}"
+        added = f"{summand(move.source)}{_along(move.map, blocks)}"
         yield Statement(f"{plane}.add_({added})", str(broadcasts[move.source]))
 
 
 def _along(map_: AxisMap, blocks: tuple[int, ...]) -> str:
     """The view of a small tensor that lines up with the axes ``blocks`` of a larger one."""
-    code = _moved(map_.kept, [block for block in blocks if block in map_.kept])
+    code = moved(map_.kept, [block for block in blocks if block in map_.kept])
     if not map_.dropped:
         return code
     axes = ", ".join(":" if block in map_.kept else "None" for block in blocks)
     return f"{code}[..., {axes}, :]"
 
 
-def _c(at: int) -> str:
+def tensor(at: int) -> str:
+    """The name of a contraction."""
     return f"c{at}" if at else "x"
 
 
-def _b(at: int) -> str:
+def summand(at: int) -> str:
+    """The name of a broadcast."""
     return f"b{at}" if at else "y"

@@ -10,7 +10,7 @@ from math import factorial
 
 from symeq.emit.text import literal
 from symeq.plans.choices import Choices, Shape, level_name, parts
-from symeq.plans.ir import AxisMap, Permutation, Plan, axis_sets
+from symeq.plans.ir import AxisMap, Permutation, Plan
 from symeq.representations.young import fourier, inverse_fourier, irreducibles
 
 
@@ -41,13 +41,13 @@ class Representations:
     inverse: tuple[str, ...]
 
 
-def levels_of(plan: Plan) -> Iterator[Level]:
-    """The levels, the highest first."""
+def levels_of(plan: Plan, at_levels: bool = True) -> Iterator[Level]:
+    """The levels, the highest first; or the products, where channels are not mixed at the levels."""
     contractions, broadcasts = plan.contractions(), plan.broadcast_maps()
     start = 0
     for mix in plan.mixes:
         sources, permutations, targets = parts(mix)
-        sets = axis_sets(contractions[sources[0]], plan.signature.inputs)
+        sets = plan.product_sets(mix)
         groups = tuple(len(list(group)) for _, group in itertools.groupby(sets))
         yield Level(
             name=level_name(sets, plan.signature),
@@ -55,7 +55,7 @@ def levels_of(plan: Plan) -> Iterator[Level]:
             rows=len(mix.sources),
             columns=len(mix.targets),
             start=start,
-            permutations=tuple(permutations),
+            permutations=tuple(permutations) if at_levels else (),
             group_sizes=groups,
             sources=tuple(_source_literal(contractions[at], plan.signature.inputs) for at in sources),
             targets=tuple(_target_literal(broadcasts[at], plan.signature.outputs) for at in targets),

@@ -11,6 +11,7 @@ from symeq.combinatorics.diagrams import PartitionDiagram
 from symeq.combinatorics.partitions import bell, count, restricted_growth_strings
 from symeq.emit.forward import broadcast_lines, contract_lines, mix_lines
 from symeq.emit.levels import Level, Representations, levels_of, representations, where_sorted
+from symeq.emit.mixing import mixed_lines
 from symeq.emit.names import class_name, module_name
 from symeq.emit.text import Statement, literal, wrapped
 from symeq.plans.choices import NEVER, Choices, Workload, arrange, check, shapes, sortable
@@ -19,7 +20,7 @@ from symeq.plans.model import decide
 from symeq.signature import EmitOptions, Signature
 
 LISTED = 60
-"""Up to so many operators the emitted file lists its slots; above, it computes them at import."""
+"""Up to so many operators the emitted file lists its slots; above, it computes them at import if it can."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,13 +81,16 @@ def view(plan: Plan, options: EmitOptions) -> LayerView:
     choices = chosen(plan, options)
     plan = arrange(plan, choices)
     operators = count(signature.positions)
-    listed = operators <= LISTED
+    listed = operators <= LISTED or not choices.at_levels
     name = class_name(signature, options)
-    levels = tuple(levels_of(plan))
+    levels = tuple(levels_of(plan, choices.at_levels))
     contract = tuple(contract_lines(plan))
-    sorted_levels = sortable(plan) if choices.sorted_from != NEVER else {}
-    forms = [choices.of(name, shape) for name, shape in shapes(plan).items()]
-    mix = tuple(mix_lines(plan, levels, forms, set(sorted_levels)))
+    sorted_levels = sortable(plan) if choices.at_levels and choices.sorted_from != NEVER else {}
+    if choices.at_levels:
+        forms = [choices.of(name, shape) for name, shape in shapes(plan).items()]
+        mix = tuple(mix_lines(plan, levels, forms, set(sorted_levels)))
+    else:
+        mix = tuple(mixed_lines(plan, levels))
     broadcast = tuple(broadcast_lines(plan))
     text = "\n".join(line.code for line in (*contract, *mix, *broadcast))
     mixed = {at for m in plan.mixes for at, _ in m.sources}

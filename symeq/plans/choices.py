@@ -6,12 +6,12 @@ A level whose blocks can be permuted has a *form*, which says where they are:
 - ``inputs``: the tensors in all orders, side by side, and one product: nothing to add, more to put together;
 - ``accumulated``: a product for each order, added in place: no tensor holds all pieces.
 
-Besides, ``sorted`` says from how many channels on levels are computed at sorted index tuples, and ``sums``
-which index sets are larger, so that sums go through the smaller of two tensors.
+Besides, ``sorted`` says from how many channels on levels are computed at sorted index tuples, ``sums`` which
+index sets are larger, so that sums go through the smaller of two tensors, and ``mixed`` where channels are
+mixed (``symeq.plans.mixing``): where that is not at the levels, there are neither forms nor sorted levels.
 
-Two things are no choice. Where channels are mixed: a product before a sum over n, or after a copy along n,
-takes n times as many multiply-adds. And a product for each tensor: it holds less than the tensors side by
-side, but its products are of few channels, and it was slower wherever it was measured.
+One thing is no choice, a product for each tensor: it holds less than the tensors side by side, but its
+products are of few channels, and it was slower wherever it was measured.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from symeq.errors import OptionError
 from symeq.plans.cost import pays
 from symeq.plans.ir import Mix, Permutation, Plan, axis_sets
 from symeq.plans.lower import permuted_mix
+from symeq.plans.mixing import Mixing, mix_at, mixings
 from symeq.plans.passes import chain_broadcasts, chain_contractions
 from symeq.signature import Signature
 
@@ -70,11 +71,13 @@ class Choices:
         sorted_from: levels of 2 to 4 blocks of one index set are sorted where there are so many channels, in
             and out; "never"; or None, where the cost model decides.
         sums: the index sets, largest first; () where all are taken to be alike.
+        mixed: where channels are mixed; None, where the cost model decides.
     """
 
     forms: tuple[tuple[str, Form], ...] = ()
     sorted_from: int | Literal["never"] | None = None
     sums: tuple[str, ...] = ()
+    mixed: Mixing | None = None
 
     @classmethod
     def parse(cls, text: str, signature: Signature) -> Choices:
@@ -109,6 +112,12 @@ class Choices:
                     "choices", text, f"every index set once, largest first, as in sums={example}"
                 )
             return replace(self, sums=names)
+        if key == "mixed":
+            where: Mixing
+            for where in get_args(Mixing):
+                if value == where:
+                    return replace(self, mixed=where)
+            raise OptionError("choices", text, f"mixed to be one of {', '.join(get_args(Mixing))}")
         form: Form
         for form in get_args(Form):
             if value == form:
@@ -118,7 +127,13 @@ class Choices:
     def __str__(self) -> str:
         words = [f"{name}={form}" for name, form in self.forms]
         words += [] if self.sorted_from is None else [f"sorted={self.sorted_from}"]
-        return " ".join([*words, f"sums={','.join(self.sums)}"] if self.sums else words)
+        words += [f"sums={','.join(self.sums)}"] if self.sums else []
+        return " ".join([*words, f"mixed={self.mixed}"] if self.mixed else words)
+
+    @property
+    def at_levels(self) -> bool:
+        """Whether channels are mixed at the levels, each in its form."""
+        return self.mixed in (None, "levels")
 
     def of(self, level: str, shape: Shape) -> Form:
         """The form of a level; the first that it has where nothing was chosen."""
@@ -157,8 +172,15 @@ def check(choices: Choices, plan: Plan) -> None:
     """Holds the choices against a plan.
 
     Raises:
-        OptionError: a level that there is not, or that has no choice.
+        OptionError: a level that there is not, or that has no choice; channels mixed where they cannot be.
     """
+    if choices.mixed not in (None, *(places := mixings(plan))):
+        words = " or ".join(f"mixed={where}" for where in places)
+        raise OptionError("choices", str(choices), f"{words} for {plan.signature}")
+    if not choices.at_levels and (choices.forms or choices.sorted_from is not None):
+        raise OptionError(
+            "choices", str(choices), "forms and sorted levels with mixed=levels, or mixed without them"
+        )
     offered = [name for name, shape in shapes(plan).items() if len(shape.forms) > 1]
     if any(name not in offered for name, _ in choices.forms):
         levels = (
@@ -173,7 +195,9 @@ def sortable(plan: Plan) -> dict[str, Shape]:
 
 
 def arrange(plan: Plan, choices: Choices) -> Plan:
-    """The plan with its sums and permutations where they were chosen to be; it keeps slots and meaning."""
+    """The plan with sums, permutations and products where they were chosen to be; slots and meaning stay."""
+    if not choices.at_levels:
+        return mix_at(plan, choices.mixed or "levels", choices.sums)
     if choices.sums:
         plan = chain_broadcasts(chain_contractions(plan, choices.sums), choices.sums)
     mixes = []

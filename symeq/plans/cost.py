@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from math import factorial, gcd, prod
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from symeq.combinatorics.partitions import marked
 from symeq.plans.ir import AxisMap, Plan, axis_sets
@@ -115,42 +115,57 @@ def report(plan: Plan) -> PlanReport:
     """
     import sympy
 
-    signature = plan.signature
-    sizes, c_in, c_out = symbols(signature)
+    sizes, c_in, c_out = symbols(plan.signature)
 
     def volume(sets: Iterable[str]) -> sympy.Expr:
         return sympy.prod(sizes[name] for name in sets)
 
-    def touched(map_: AxisMap, sets: tuple[str, ...]) -> sympy.Expr:
-        return volume(axis_sets(map_, sets, range(map_.block_count)))
-
-    contractions, broadcasts = plan.contractions(), plan.broadcast_maps()
-    reads = sum(
-        touched(step.map, axis_sets(contractions[step.source], signature.inputs))
-        for step in plan.contracts
-        if step.map.dropped
-    )
-    multiplications = sum(
-        volume(axis_sets(contractions[mix.sources[0][0]], signature.inputs))
-        * len(mix.sources)
-        * len(mix.targets)
-        for mix in plan.mixes
-    )
-    additions = sum(
-        touched(move.map, axis_sets(broadcasts[move.target], signature.outputs)) for move in plan.broadcasts
-    )
+    found = work(plan, volume, c_in, c_out)
     read_directly = any(source == 0 for mix in plan.mixes for source, _ in mix.sources)
     added_directly = 0 in plan.bias or any(t == 0 for mix in plan.mixes for t, _ in mix.targets)
     return PlanReport(
-        signature=str(signature),
+        signature=str(plan.signature),
         operators=sum(len(mix.sources) * len(mix.targets) for mix in plan.mixes),
         contractions=len(plan.contracts) + read_directly,
         products=len(plan.mixes),
         broadcasts=len(plan.broadcasts) + added_directly,
-        reads=sympy.expand(c_in * reads),
-        multiplications=sympy.expand(c_in * c_out * multiplications),
-        additions=sympy.expand(c_out * additions),
+        reads=sympy.expand(found.reads),
+        multiplications=sympy.expand(found.multiplications),
+        additions=sympy.expand(found.additions),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What a plan reads for sums, multiplies and adds, per sample: integers, or polynomials of SymPy."""
+
+    reads: Any
+    multiplications: Any
+    additions: Any
+
+
+def work(plan: Plan, volume: Callable[[Iterable[str]], Any], c_in: Any, c_out: Any) -> Work:
+    """Adds up the steps of a plan; ``volume``: the entries of a tensor with these index sets, per channel."""
+    signature = plan.signature
+    contractions, broadcasts = plan.contractions(), plan.broadcast_maps()
+
+    def touched(map_: AxisMap, sets: tuple[str, ...]) -> Any:
+        return volume(axis_sets(map_, sets, range(map_.block_count)))
+
+    reads = c_in * sum(
+        touched(step.map, axis_sets(contractions[step.source], signature.inputs))
+        for step in plan.contracts
+        if step.map.dropped
+    )
+    multiplications = 0
+    for mix in plan.mixes:
+        entries = volume(plan.product_sets(mix))
+        reads += c_out * entries * sum(len(after) < mix.level for _, after in mix.targets)
+        multiplications += c_in * c_out * entries * len(mix.sources) * len(mix.targets)
+    additions = c_out * sum(
+        touched(move.map, axis_sets(broadcasts[move.target], signature.outputs)) for move in plan.broadcasts
+    )
+    return Work(reads, multiplications, additions)
 
 
 def symbols(signature: Signature) -> tuple[dict[str, sympy.Symbol], sympy.Symbol, sympy.Symbol]:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from symeq.plans.ir import AxisMap, Permutation, Plan, axis_sets
+from symeq.plans.ir import COPIED, AxisMap, Permutation, Plan, axis_sets
 from symeq.signature import Sizes
 
 Array = npt.NDArray[Any]
@@ -45,10 +45,11 @@ def evaluate(
         for at, map_ in plan.broadcast_maps().items()
     }
     for mix in plan.mixes:
+        product = [size[name] for name in plan.product_sets(mix)]
         for (source, before), row in zip(mix.sources, plan.slots(mix), strict=True):
-            operand = _permute(contractions[source], before)
+            operand = _permute(contractions[source], before, product)
             for (target, after), slot in zip(mix.targets, row, strict=True):
-                broadcasts[target] += _permute(operand @ weight[slot], after)
+                broadcasts[target] += _permuted_sum(operand @ weight[slot], after, mix.level)
     if bias is not None:
         for slot, target in enumerate(plan.bias):
             broadcasts[target] += bias[slot]
@@ -72,6 +73,16 @@ def _broadcast(source: Array, target: Array, map_: AxisMap) -> None:
     view += np.expand_dims(source, tuple(range(at, at + len(map_.dropped))))
 
 
-def _permute(x: Array, permutation: Permutation) -> Array:
-    first = x.ndim - 1 - len(permutation)
-    return np.transpose(x, (*range(first), *(first + p for p in permutation), x.ndim - 1))
+def _permute(x: Array, permutation: Permutation, sizes: list[int]) -> Array:
+    """Axis q of the result is axis permutation[q], or one of size sizes[q] along which x is copied."""
+    kept = [axis for axis in permutation if axis != COPIED]
+    first = x.ndim - 1 - len(kept)
+    x = np.transpose(x, (*range(first), *(first + axis for axis in kept), x.ndim - 1))
+    x = np.expand_dims(x, [first + q for q, axis in enumerate(permutation) if axis == COPIED])
+    return np.broadcast_to(x, (*x.shape[:first], *sizes, x.shape[-1]))
+
+
+def _permuted_sum(z: Array, permutation: Permutation, axes: int) -> Array:
+    """Axis q of the result is axis permutation[q] of the last ``axes`` index axes; the others are summed."""
+    result: Array = np.einsum(z, [..., *range(axes), axes], [..., *permutation, axes])
+    return result

@@ -9,6 +9,7 @@ Tensors are numbered: contraction 0 is the input x, broadcast 0 is the output y.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -16,13 +17,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from symeq.combinatorics.partitions import ranks
+from symeq.combinatorics.partitions import ranks, renumber
 from symeq.signature import Signature
 
 if TYPE_CHECKING:
     from symeq.plans.cost import PlanReport
 
 Permutation = tuple[int, ...]
+
+COPIED = -1
+"""In the permutation of a source: an axis of the product that the source does not have."""
 
 
 @dataclass(frozen=True, order=True, slots=True)
@@ -102,11 +106,15 @@ class Contract:
 
 @dataclass(frozen=True, slots=True)
 class Mix:
-    """One matrix product over the channels of tensors whose axes are the same propagating blocks.
+    """One matrix product over the channels of tensors with the same index axes.
 
     A source is a contraction with its axes permuted, a target a broadcast to which the product is
     added with its axes permuted; between them stands the weight of one slot (``Plan.slots``).
     A permutation ``p`` means ``numpy.transpose``: axis ``q`` of the result is axis ``p[q]``.
+
+    The axes of a product are propagating blocks, but where channels are mixed elsewhere
+    (``symeq.plans.mixing``) it has more: along an axis that is ``COPIED`` a source is copied, and
+    over an axis that a target does not name the product is summed.
     """
 
     sources: tuple[tuple[int, Permutation], ...]
@@ -114,7 +122,7 @@ class Mix:
 
     @property
     def level(self) -> int:
-        """The number of propagating blocks."""
+        """The number of axes of the product, which are its propagating blocks if none is copied or summed."""
         return len(self.sources[0][1])
 
 
@@ -154,6 +162,15 @@ class Plan:
             maps[step.source] = maps[step.target].then(step.map)
         return maps
 
+    def product_sets(self, mix: Mix) -> tuple[str, ...]:
+        """The index set of each axis of a product: as a source has it, or, where it is copied, a target."""
+        (source, before), (target, after) = mix.sources[0], mix.targets[0]
+        inputs = axis_sets(self.contractions()[source], self.signature.inputs)
+        outputs = axis_sets(self.broadcast_maps()[target], self.signature.outputs)
+        return tuple(
+            outputs[after.index(q)] if axis == COPIED else inputs[axis] for q, axis in enumerate(before)
+        )
+
     def slots(self, mix: Mix) -> npt.NDArray[np.int64]:
         """The weight slot between each source and each target of ``mix``: ``(sources, targets)``.
 
@@ -161,9 +178,7 @@ class Plan:
         kept blocks meet they are one block, and the slot is its rank.
         """
         inputs, outputs = self.contractions(), self.broadcast_maps()
-        sources = np.array(
-            [[*inputs[s].blocks, *(inputs[s].kept[axis] for axis in p)] for s, p in mix.sources], np.int64
-        )
+        sources = np.array([_carried(inputs[s], p) for s, p in mix.sources], np.int64)
         # A target's axis q is axis p[q] of the product: the inverse tells a kept block's axis.
         targets = np.array(
             [_positions(outputs[t], p, self.signature.order_in) for t, p in mix.targets], np.int64
@@ -179,6 +194,8 @@ class Plan:
             )
             strings[..., k + axis] = np.where(code < 0, blocks[:, None] - 1 - code, carried)
         flat = strings.reshape(len(sources) * len(targets), strings.shape[2])
+        if any(COPIED in p for _, p in mix.sources):  # new blocks, in the order of the product's axes
+            flat = np.array([renumber(string) for string in flat.tolist()], np.int64)
         return ranks(flat, self.signature.positions).reshape(shape)
 
     def report(self) -> PlanReport:
@@ -191,6 +208,12 @@ class Plan:
         from symeq.drawing import in_notebook
 
         return in_notebook(self)
+
+
+def _carried(map_: AxisMap, permutation: Permutation) -> list[int]:
+    """The block of each input position, then of each axis of the product, new ones where it is copied."""
+    new = itertools.count(map_.block_count)
+    return [*map_.blocks, *(next(new) if axis == COPIED else map_.kept[axis] for axis in permutation)]
 
 
 def _positions(map_: AxisMap, permutation: Permutation, order_in: int) -> list[int]:

@@ -1,20 +1,25 @@
-"""The cost model: what each form of a level moves and holds, and the form that it takes by this.
+"""The cost model: what each form of a level multiplies, moves and holds, and what is taken by this.
 
 All forms of a level take the same multiply-adds, so what they move decides, and what they hold: memory that
-was not used just before is slower to write to. Counts are exact, per sample; they are polynomials where sizes
-and channels are symbols.
+was not used just before is slower to write to. Where channels are mixed changes all of it, sums and copies
+included. Counts are exact, per sample; they are polynomials where sizes and channels are symbols.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from symeq.combinatorics.partitions import count
-from symeq.plans.choices import NEVER, Choices, Form, Shape, Workload, shapes, sortable
-from symeq.plans.cost import symbols
+from symeq.plans.choices import NEVER, Choices, Form, Shape, Workload, arrange, shapes, sortable
+from symeq.plans.cost import symbols, work
 from symeq.plans.ir import Plan
+from symeq.plans.mixing import mixings
 from symeq.signature import Signature
+
+if TYPE_CHECKING:
+    import sympy
 
 SECONDS_PER_MULTIPLY_ADD = 2e-11
 SECONDS_PER_BYTE_MOVED = 1e-10
@@ -24,6 +29,9 @@ SECONDS_PER_PRODUCT = 3e-5
 
 WORTH_MEASURING = 0.05
 """Levels with a smaller share of the time of all are taken as the model takes them."""
+
+NOT_WORTH_MEASURING = 4
+"""Channels mixed elsewhere are not measured where the model takes this to be so many times as slow."""
 
 MOST_CANDIDATES = 8
 FEW_PERMUTATIONS = 2
@@ -37,7 +45,7 @@ TYPICAL_BATCH, TYPICAL_ENTRIES, TYPICAL_CHANNELS = 16, 4096, 64
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """What a level takes per sample: integers, or polynomials of SymPy.
+    """What a level, or a layer, takes per sample: integers, or polynomials of SymPy.
 
     Attributes:
         products: the number of matrix products.
@@ -90,8 +98,15 @@ def decide(plan: Plan, given: Choices, workload: Workload | None = None) -> Choi
     """The choices with every level named that has one: by the model where nothing was given.
 
     Without a workload, for typical sizes, and only what is faster with gradients, too: the permutations stay
-    at the side where the plan has them, and only few products are accumulated.
+    at the side where the plan has them, only few products are accumulated, and channels mixed at the levels.
     """
+    sums = given.sums or (workload.order_of_sets if workload else ())
+    if not given.at_levels:
+        return replace(given, sums=sums)
+    places = mixings(plan) if workload else ()
+    if workload and len(places) > 1 and not (given.mixed or given.forms or given.sorted_from):
+        each = [decide(plan, replace(given, mixed=where), workload) for where in places]
+        return min(each, key=lambda choices: seconds(plan, choices, workload))
     wanted = dict(given.forms)
     forms = []
     for (name, shape), mix in zip(shapes(plan).items(), plan.mixes, strict=True):
@@ -104,9 +119,7 @@ def decide(plan: Plan, given: Choices, workload: Workload | None = None) -> Choi
             outputs: tuple[Form, ...] = ("outputs", "accumulated") if few else ("outputs",)
             offered = ("inputs",) if at_inputs else outputs
         forms.append((name, wanted.get(name) or _best(shape, offered, workload or typical(plan.signature))))
-    return Choices(
-        tuple(forms), given.sorted_from, given.sums or (workload.order_of_sets if workload else ())
-    )
+    return Choices(tuple(forms), given.sorted_from, sums, given.mixed)
 
 
 def typical(signature: Signature) -> Workload:
@@ -130,16 +143,46 @@ def _counted(form: Form, shape: Shape, workload: Workload) -> Counts:
     return counts(form, shape, workload.volume(shape.sets), workload.in_channels, workload.out_channels)
 
 
-def seconds(plan: Plan, choices: Choices, workload: Workload) -> float:
-    """What the levels of a plan take with these choices, permutation by permutation."""
-    return sum(
-        _counted(choices.of(name, shape), shape, workload).seconds(workload.batch)
-        for name, shape in shapes(plan).items()
+def whole(
+    plan: Plan, choices: Choices, volume: Callable[[Iterable[str]], Any], c_in: Any, c_out: Any
+) -> Counts:
+    """What the layer takes with these choices, permutation by permutation, with its sums and copies.
+
+    ``volume``: the entries of a tensor with these index sets, per channel. An addition reads two numbers and
+    writes one.
+    """
+    arranged = arrange(plan, choices)
+    if choices.at_levels:
+        levels = [(choices.of(name, shape), shape) for name, shape in shapes(plan).items()]
+    else:
+        levels = [
+            ("outputs", Shape(len(mix.sources), 1, len(mix.targets), arranged.product_sets(mix)))
+            for mix in arranged.mixes
+        ]
+    found = [counts(form, shape, volume(shape.sets), c_in, c_out) for form, shape in levels]
+    steps = work(arranged, volume, c_in, c_out)
+    return Counts(
+        sum(one.products for one in found),
+        steps.multiplications,
+        steps.reads + sum(one.moved for one in found) + 3 * steps.additions,
+        sum(one.held for one in found),
     )
 
 
+def _whole(plan: Plan, choices: Choices, workload: Workload) -> Counts:
+    def volume(sets: Iterable[str]) -> int:
+        return workload.volume(tuple(sets))
+
+    return whole(plan, choices, volume, workload.in_channels, workload.out_channels)
+
+
+def seconds(plan: Plan, choices: Choices, workload: Workload) -> float:
+    """What the layer takes with these choices, permutation by permutation."""
+    return _whole(plan, choices, workload).seconds(workload.batch)
+
+
 def held(plan: Plan, choices: Choices, workload: Workload) -> int:
-    """How many numbers input, output, weight and levels are, as if all were in memory at once.
+    """How many numbers input, output, weight and products are, as if all were in memory at once.
 
     >>> from symeq.pipeline import plan
     >>> held(plan("n -> n"), Choices(), Workload(2, (("n", 100),), 8, 4))
@@ -147,45 +190,56 @@ def held(plan: Plan, choices: Choices, workload: Workload) -> int:
     """
     signature, (c_in, c_out) = plan.signature, (workload.in_channels, workload.out_channels)
     per_sample = workload.volume(signature.inputs) * c_in + workload.volume(signature.outputs) * c_out
-    per_sample += sum(
-        int(_counted(choices.of(name, shape), shape, workload).held) for name, shape in shapes(plan).items()
-    )
+    per_sample += int(_whole(plan, choices, workload).held)
     return workload.batch * per_sample + count(signature.positions) * c_in * c_out
 
 
 def candidates(plan: Plan, workload: Workload) -> list[Choices]:
     """The model's choice, and the choices that are worth measuring beside it, the best first.
 
-    They are the other of sorted and not, and of each level that takes a share worth measuring, not sorted,
-    the other forms. Sums are as the sizes say.
+    They are channels mixed elsewhere, the other of sorted and not, and of each level that takes a share worth
+    measuring, not sorted, the other forms. Sums are as the sizes say.
     """
     best = decide(plan, Choices(), workload)
-    plain, others = best, []
+    places = mixings(plan)
+    plain = decide(plan, Choices(mixed="levels" if len(places) > 1 else None), workload)
+    others = [replace(best, forms=(), mixed=where) for where in places if where != "levels"]
+    most = NOT_WORTH_MEASURING * seconds(plan, best, workload)
+    others = [choices for choices in others if seconds(plan, choices, workload) <= most]
+    first = (best, plain)
     for highest in list(sortable(plan).values())[:1]:
         c_in, c_out = workload.in_channels, workload.out_channels
         saved, moved_in, moved_out = highest.pays
         is_sorted = saved * c_in * c_out >= moved_in * c_in + moved_out * c_out
-        other = replace(best, sorted_from=NEVER if is_sorted else min(c_in, c_out))
+        other = replace(plain, sorted_from=NEVER if is_sorted else min(c_in, c_out))
         others.append(other)
-        plain = other if is_sorted else best
-    total = seconds(plan, plain, workload)
+        plain = other if is_sorted else plain
     levels = shapes(plan)
+    shares = {
+        name: _counted(plain.of(name, shape), shape, workload).seconds(workload.batch)
+        for name, shape in levels.items()
+    }
     for at, (name, form) in enumerate(plain.forms):
-        share = _counted(form, levels[name], workload).seconds(workload.batch) / total
         for another in levels[name].forms:
-            if another != form and share >= WORTH_MEASURING:
+            if another != form and shares[name] >= WORTH_MEASURING * sum(shares.values()):
                 forms = (*plain.forms[:at], (name, another), *plain.forms[at + 1 :])
                 others.append(replace(plain, forms=forms))
     others.sort(key=lambda choices: seconds(plan, choices, workload))
-    return [best, *others[: MOST_CANDIDATES - 1]]
+    return list(dict.fromkeys((*first, *others)))[:MOST_CANDIDATES]
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A form that a level has, its counts as polynomials, and whether the model takes it."""
+    """A candidate: a form of a level, or a place where the channels of all levels are mixed.
+
+    Attributes:
+        level: its name, or "all".
+        form: the form, or the place.
+        taken: whether the model takes it where no sizes are given.
+    """
 
     level: str
-    form: Form
+    form: str
     counts: Counts
     taken: bool
 
@@ -198,21 +252,47 @@ class Row:
         }
 
 
-def table(plan: Plan) -> list[Row]:
+def forms_table(plan: Plan) -> list[Row]:
     """Every form of every level that has a choice, in the order in which they are tried.
 
     >>> from symeq.pipeline import plan
-    >>> print(table(plan("n n -> n n"))[2].fields()["moved"])
+    >>> print(forms_table(plan("n n -> n n"))[2].fields()["moved"])
     2*c_in*n**2 + 5*c_out*n**2
     """
+    volume, c_in, c_out = _symbolic(plan)
+    taken = dict(decide(plan, Choices()).forms)
+    return [
+        _row(name, form, counts(form, shape, volume(shape.sets), c_in, c_out), taken[name] == form)
+        for name, shape in shapes(plan).items()
+        if name in taken
+        for form in shape.forms
+    ]
+
+
+def mixings_table(plan: Plan) -> list[Row]:
+    """Every place where the channels can be mixed, if there is more than one, with what the layer takes then.
+
+    >>> from symeq.pipeline import plan
+    >>> [str(row.counts.multiplications) for row in mixings_table(plan("n n -> n"))]
+    ['3*c_in*c_out*n + 2*c_in*c_out', '3*c_in*c_out*n**2 + 2*c_in*c_out*n']
+    """
+    volume, c_in, c_out = _symbolic(plan)
+    choices, places = decide(plan, Choices()), mixings(plan)
+    if len(places) < 2:
+        return []
+    found = {where: whole(plan, replace(choices, mixed=where), volume, c_in, c_out) for where in places}
+    return [_row("all", where, found[where], where == "levels") for where in places]
+
+
+def _symbolic(plan: Plan) -> tuple[Callable[[Iterable[str]], sympy.Expr], sympy.Symbol, sympy.Symbol]:
     import sympy
 
     sizes, c_in, c_out = symbols(plan.signature)
-    taken = dict(decide(plan, Choices()).forms)
-    rows = []
-    for name, shape in shapes(plan).items():
-        for form in shape.forms if name in taken else ():
-            found = counts(form, shape, sympy.prod(sizes[s] for s in shape.sets), c_in, c_out)
-            moved, held = sympy.expand(found.moved), sympy.expand(found.held)
-            rows.append(Row(name, form, replace(found, moved=moved, held=held), taken[name] == form))
-    return rows
+    return lambda sets: sympy.prod(sizes[name] for name in sets), c_in, c_out
+
+
+def _row(level: str, form: str, found: Counts, taken: bool) -> Row:
+    import sympy
+
+    polynomials = {name: sympy.expand(getattr(found, name)) for name in ("multiplications", "moved", "held")}
+    return Row(level, form, replace(found, **polynomials), taken)

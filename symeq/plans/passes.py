@@ -77,7 +77,7 @@ def chain_contractions(plan: Plan, largest_first: tuple[str, ...] = ()) -> Plan:
     """
     maps = plan.contractions()
     used = {source for mix in plan.mixes for source, _ in mix.sources}
-    ranks = _ranks(plan.signature.inputs, plan.signature)
+    ranks = axis_ranks(plan.signature.inputs, plan.signature)
     steps = _chain({maps[at] for at in used}, ranks, _weights(plan.signature.inputs, largest_first))
     steps = _share_views(steps, ranks)
     number = {map_: at for at, map_ in enumerate(steps, 1)}
@@ -95,7 +95,7 @@ def chain_broadcasts(plan: Plan, largest_first: tuple[str, ...] = ()) -> Plan:
     """Each broadcast is added into the smallest tensor that leads on to the output."""
     maps = plan.broadcast_maps()
     used = {target for mix in plan.mixes for target, _ in mix.targets} | set(plan.bias)
-    ranks = _ranks(plan.signature.outputs, plan.signature)
+    ranks = axis_ranks(plan.signature.outputs, plan.signature)
     steps = _chain({maps[at] for at in used}, ranks, _weights(plan.signature.outputs, largest_first))
     if not plan.signature.order_in:  # every view has a number that covers it
         steps = _share_views(steps, ranks)
@@ -113,7 +113,7 @@ def chain_broadcasts(plan: Plan, largest_first: tuple[str, ...] = ()) -> Plan:
     return Plan(plan.signature, plan.contracts, mixes, broadcasts, bias)
 
 
-def _ranks(sets: tuple[str, ...], signature: Signature) -> tuple[int, ...]:
+def axis_ranks(sets: tuple[str, ...], signature: Signature) -> tuple[int, ...]:
     """For each axis, the place of its index set: kept axes are ordered by it, then by position."""
     return tuple(signature.index_sets.index(name) for name in sets)
 
@@ -163,7 +163,7 @@ def _share_views(parents: dict[AxisMap, AxisMap], ranks: tuple[int, ...]) -> dic
         child, blocks = map_, list(map_.after(parent).blocks)
         for axis in reversed([axis for axis, block in enumerate(blocks) if block in blocks[:axis]]):
             view = parent.then(AxisMap(tuple(blocks), tuple(dict.fromkeys(blocks))))
-            view = _canonical(view.blocks, view.kept, ranks)
+            view = canonical(view.blocks, view.kept, ranks)
             blocks[axis] = max(blocks) + 1
             if view == map_:
                 continue
@@ -223,16 +223,16 @@ def _views(map_: AxisMap, ranks: tuple[int, ...]) -> Iterator[AxisMap]:
         if len(axes) > 1:
             apart = list(map_.blocks)
             apart[axes[-1]] = map_.block_count
-            yield _canonical(tuple(apart), (*map_.kept, map_.block_count), ranks)
+            yield canonical(tuple(apart), (*map_.kept, map_.block_count), ranks)
 
 
 def _sums(map_: AxisMap, ranks: tuple[int, ...]) -> Iterator[AxisMap]:
     """The maps that ``map_`` is a sum of over one block."""
     for block in map_.dropped:
-        yield _canonical(map_.blocks, (*map_.kept, block), ranks)
+        yield canonical(map_.blocks, (*map_.kept, block), ranks)
 
 
-def _canonical(blocks: tuple[int, ...], kept: tuple[int, ...], ranks: tuple[int, ...]) -> AxisMap:
+def canonical(blocks: tuple[int, ...], kept: tuple[int, ...], ranks: tuple[int, ...]) -> AxisMap:
     """Blocks numbered by first appearance, kept axes by index set and first position."""
     labels: dict[int, int] = {}
     numbered = tuple(labels.setdefault(block, len(labels)) for block in blocks)
