@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import threading
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout, suppress
 
@@ -30,6 +31,11 @@ def output_aside() -> Iterator[None]:
     finally:
         os.dup2(output, 1)
         os.close(output)
+
+
+def replace_workers_quietly() -> None:
+    """Drops a warning: joblib replaces workers whose memory has grown, and says that they stopped."""
+    warnings.filterwarnings("ignore", "A worker stopped while some jobs were given", UserWarning)
 
 
 def end(code: int) -> int:

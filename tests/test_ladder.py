@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -27,6 +28,7 @@ from symeq.errors import OptionError, SignatureError, TooLargeError, WorkerError
 from symeq.ladder import LadderReport, Row, default_store, pairs_of, row, run, run_ladder, store
 from symeq.ladder.row import enumerate_strings, sizes_of
 from symeq.ladder.store import Store, sources_digest
+from symeq.process import replace_workers_quietly
 from symeq.signature import Signature
 from symeq.verification.load import MOST_SLOTS
 from symeq.verification.report import Check, VerificationReport
@@ -545,6 +547,20 @@ def wait_until(holds: Callable[[], object], seconds: float = 60) -> None:
     while not holds():
         assert time.monotonic() < end
         time.sleep(0.1)
+
+
+def test_a_worker_that_is_replaced_is_no_news() -> None:
+    """What joblib warns of then is not written; the text is that of the installed joblib."""
+    import joblib.externals.loky.process_executor as loky
+
+    with warnings.catch_warnings(record=True) as found:
+        warnings.simplefilter("always")
+        replace_workers_quietly()
+        warnings.warn("A worker stopped while some jobs were given to the executor.", stacklevel=1)
+        assert not found
+        warnings.warn("something else", stacklevel=1)
+    assert len(found) == 1
+    assert "A worker stopped while some jobs were given" in Path(loky.__file__).read_text()
 
 
 def test_processes_make_the_same_table(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from symeq.cli.console import CallError, working, write, write_json
 from symeq.cli.ladder import Again, Orders, StoreFolder, ladder
 from symeq.cli.self_test import Jobs, Sample, SelfTest, self_test
 from symeq.errors import AuditError, NotALayerError
-from symeq.process import output_aside
+from symeq.process import output_aside, replace_workers_quietly
 
 if TYPE_CHECKING:
     from symeq.verification.load import Target
@@ -63,6 +63,7 @@ def verify(
     table.
     """
     return_large_blocks()
+    replace_workers_quietly()
     given = words or []
     if orders is not None and (given or mutants or sample is not None):
         raise CallError("--orders goes with neither a FILE nor a SPEC, nor with --self-test or --sample.")

@@ -24,16 +24,23 @@ def mixed_lines(plan: Plan, levels: Sequence[Level]) -> Iterator[Statement]:
 
 
 def _product(plan: Plan, mix: Mix, level: Level, names: Sequence[str]) -> Iterator[Statement]:
-    """Of tensors side by side. Where nothing was summed it may be in less than float32."""
+    """Of tensors side by side, in less than float32 perhaps where nothing was summed.
+
+    But not where nothing but a sum of the product is used: along the summed axes its gradient is one memory
+    seen n times, which only a cast would write out.
+    """
     product = f"z{level.name}"
     contractions = plan.contractions()
-    if len(names) == 1 and len(set(blocks := contractions[mix.sources[0][0]].blocks)) < len(blocks):
-        # The product would copy a diagonal, too, but only where no other dtype has done so.
+    source, permutation = mix.sources[0]
+    diagonal = contractions[source].block_count < len(contractions[source].blocks)
+    if len(names) == 1 and (diagonal or COPIED in permutation):
+        # The product would copy such a view, too, but only where a cast has not done so.
         names = [f"{names[0]}.contiguous()"]
     features, lines = listed(names, product)
     yield from lines
     pure = not any(contractions[at].dropped for at, _ in mix.sources)
-    precision = "narrow).to(wide)" if pure else "wide)"
+    summed = len(mix.targets) == 1 and len(mix.targets[0][1]) < mix.level
+    precision = "narrow).to(wide)" if pure and not summed else "wide)"
     mixed = f"_mix({features}, terms, {level.start}, {level.rows}, {level.columns}, {precision}"
     yield Statement(f"{product} = {mixed}", f"index axes: {level.words}")
 

@@ -1,9 +1,9 @@
 """Plan -> Plan: channels mixed where the input or the output is, and not at the propagating blocks.
 
 A product before a sum over n, or after a copy along n, takes n times as many multiply-adds. But with far
-fewer channels in than out, tensors that are copied before they are mixed are small, and the output is written
-once, by the product; with far fewer out than in, one product reads the input once for all sums of it, and
-what is summed is small. Slots and meaning stay.
+fewer channels out than in, one product reads the input once for all sums of it, and what is summed is small;
+with far fewer in than out, tensors that are copied before they are mixed are small, and the output is written
+once, by the product. Slots and meaning stay.
 """
 
 from __future__ import annotations

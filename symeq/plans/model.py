@@ -30,6 +30,10 @@ SECONDS_PER_PRODUCT = 3e-5
 WORTH_MEASURING = 0.05
 """Levels with a smaller share of the time of all are taken as the model takes them."""
 
+CLEARLY_LESS = 0.5
+"""Channels are mixed elsewhere, without measuring, where the model takes this to need so much of the time at
+the levels. It counts the forward pass, and gradients gain less: so far it was never slower with them."""
+
 NOT_WORTH_MEASURING = 4
 """Channels mixed elsewhere are not measured where the model takes this to be so many times as slow."""
 
@@ -105,8 +109,10 @@ def decide(plan: Plan, given: Choices, workload: Workload | None = None) -> Choi
         return replace(given, sums=sums)
     places = mixings(plan) if workload else ()
     if workload and len(places) > 1 and not (given.mixed or given.forms or given.sorted_from):
-        each = [decide(plan, replace(given, mixed=where), workload) for where in places]
-        return min(each, key=lambda choices: seconds(plan, choices, workload))
+        at_levels, *others = (decide(plan, replace(given, mixed=where), workload) for where in places)
+        best = min(others, key=lambda choices: seconds(plan, choices, workload))
+        clearly = seconds(plan, best, workload) < CLEARLY_LESS * seconds(plan, at_levels, workload)
+        return best if clearly else at_levels
     wanted = dict(given.forms)
     forms = []
     for (name, shape), mix in zip(shapes(plan).items(), plan.mixes, strict=True):
