@@ -8,7 +8,7 @@ Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "n n n -> n n n" --out DIR
 plan:     sha256 91a7b174066130685c76c3536a0abed687c803b1699baa2e3cc7d604c55f4a89
 template: sha256 e5d4f9b873c9a7318e9b0c8baf8582578a8a6caa6226f9e1e624a8372c9a974f
-content:  sha256 9493345dc5ca28461422fc5d89b6e57aee535dd018cd71fc00d9990f49c6c856 (with zeros here)
+content:  sha256 be00bdda275ac7ead256aee1d6296a8afc59311358f458eac5db2348d1907dd1 (with zeros here)
 """
 
 import torch
@@ -608,7 +608,7 @@ class Equivariant3to3(nn.Module):
         self.basis = basis
         self.normalization = normalization
         # Sorting the entries moves them around more often, and saves products: worth it with many channels.
-        self.symmetrised = 13 * in_channels * out_channels >= 72 * in_channels + 108 * out_channels
+        self.symmetrised = 13 * in_channels * out_channels >= 84 * in_channels + 120 * out_channels
         self.weight = nn.Parameter(
             torch.empty(len(self.BASIS), in_channels, out_channels, device=device, dtype=dtype)
         )

@@ -71,7 +71,7 @@ def steps(signature: Signature) -> int:
     return prod(kept(k, least) for k, least in pairs) + prod(kept(k, least) for least, k in pairs)
 
 
-SORTED_IN, SORTED_OUT, PERMUTED = (12, 2), (36, 5), 6
+SORTED_IN, SORTED_OUT, PERMUTED = (10, 3), (34, 6), 6
 """As many multiply-adds take about as long as what is done to a number beside the products, compiled, on two
 cores: to one that is sorted before them or sorted back after them (as it is moved, and for each order with
 which it is combined), and to one that is put into another order."""
@@ -86,7 +86,7 @@ def pays(c: int, sources: int, targets: int) -> tuple[int, int, int]:
     as many tensors as the larger has. Returns a, b and b'.
 
     >>> pays(2, 1, 1), pays(3, 1, 1)
-    ((1, 16, 40), (13, 72, 108))
+    ((1, 16, 40), (13, 84, 120))
     """
     permuted = PERMUTED * min(factorial(c) - 1, 5)  # few channels are never worth it
     larger = max(sources, targets)  # permutations go to the smaller side, where there are few to save
