@@ -117,12 +117,13 @@ class ByHand(nn.Module):
         zeros = torch.zeros(1, out_channels, device=device, dtype=dtype)
         self.bias = nn.Parameter(zeros) if bias else None
 
-    def forward(  # noqa: D102
+    def forward(
         self,
         x: torch.Tensor,
         mask: torch.Tensor | dict[str, torch.Tensor] | None = None,
         sizes: dict[str, int] | None = None,
     ) -> torch.Tensor:
+        """The two operators of 1 -> 1."""
         if isinstance(mask, dict):
             mask = mask["n"]
         real = torch.ones(x.shape[-2], dtype=torch.bool) if mask is None else mask
@@ -135,7 +136,8 @@ class ByHand(nn.Module):
         y = y if self.bias is None else y + self.bias
         return y.where(real[..., None], 0)
 
-    def extra_repr(self) -> str:  # noqa: D102
+    def extra_repr(self) -> str:
+        """The two options."""
         return f"{self.basis}, {self.normalization}"
 
 

@@ -13,14 +13,14 @@ from symeq.plans.ir import COPIED, Mix, Permutation, Plan
 
 def mixed_lines(plan: Plan, levels: Sequence[Level]) -> Iterator[Statement]:
     """The products, of tensors that are copied before them, or with sums after them."""
+    if any(COPIED in permutation for mix in plan.mixes for _, permutation in mix.sources):
+        for mix, level in zip(plan.mixes, levels, strict=True):
+            yield from _after_copies(plan, mix, level)
+        return
     started: set[int] = set()
     for mix, level in zip(plan.mixes, levels, strict=True):
-        if any(len(after) < mix.level for mix in plan.mixes for _, after in mix.targets):
-            yield from _before_sums(plan, mix, level, started)
-        else:
-            yield from _after_copies(plan, mix, level)
-    if started and plan.bias:
-        yield _bias(plan)
+        yield from _before_sums(plan, mix, level, started)
+    yield _bias(plan)
 
 
 def _product(plan: Plan, mix: Mix, level: Level, names: Sequence[str]) -> Iterator[Statement]:

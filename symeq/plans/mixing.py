@@ -20,8 +20,8 @@ from symeq.plans.passes import axis_ranks, canonical, chain_broadcasts, chain_co
 
 Mixing: TypeAlias = Literal["levels", "inputs", "outputs"]
 
-MOST_OPERATORS = 1000
-"""Above, channels are mixed at the levels: elsewhere, there are as many tensors as operators."""
+MOST_PIECES = 1000
+"""Of so many operators at most channels are mixed elsewhere, where each is a piece of a product."""
 
 _Member: TypeAlias = tuple[int, Permutation]
 
@@ -34,7 +34,7 @@ def mixings(plan: Plan) -> tuple[Mixing, ...]:
     (('levels', 'inputs', 'outputs'), ('levels', 'inputs'), ('levels', 'inputs', 'outputs'))
     """
     found: list[Mixing] = ["levels"]
-    if sum(len(mix.sources) * len(mix.targets) for mix in plan.mixes) <= MOST_OPERATORS:
+    if sum(len(mix.sources) * len(mix.targets) for mix in plan.mixes) <= MOST_PIECES:
         inputs, outputs = plan.contractions(), plan.broadcast_maps()
         if any(inputs[source].dropped for mix in plan.mixes for source, _ in mix.sources):
             found.append("inputs")
