@@ -362,6 +362,30 @@ def test_other_places_are_worth_measuring() -> None:
     assert listed[0].mixed == "levels"
 
 
+@pytest.mark.parametrize(
+    ("spec", "sizes", "sorted_from", "measured"),
+    [
+        ("n n -> n n", "16 64 64", None, 64),  # in compiled code alone
+        ("n n -> n n", "16 64 256", None, "compiled"),
+        ("n n -> n n", "2 8 64", "never", 64),  # too few entries to make tables for
+        ("n n -> n n", "2 8 256", "compiled", 256),
+        ("n n -> n n", "16 64 8", None, 8),  # a layer of so few channels does not sort
+        ("n n n -> n n", "2 24 64", "never", 64),
+        ("n n n -> n n", "16 32 64", None, 64),
+        ("n n n -> n n n", "8 32 32", None, "compiled"),
+        ("n n n -> n n n", "1 4 32", "never", 32),
+        ("n n -> n", "16 64 256", None, None),
+    ],
+)
+def test_sizes_say_whether_sorting_pays(spec: str, sizes: str, sorted_from: Any, measured: Any) -> None:
+    """The channels decide, unless there are so few entries that the tables take longer than is saved."""
+    planned = plan(spec)
+    listed = candidates_of(planned, Workload.parse(sizes, planned.signature))
+    assert listed[0].sorted_from == sorted_from
+    assert (measured in {choices.sorted_from for choices in listed}) or measured is None
+    assert decide(planned, Choices()).sorted_from is None, "without sizes the layer decides, by its channels"
+
+
 def test_without_options_the_text_is_that_of_the_model() -> None:
     """Choices that are written out change the header, and nothing below it."""
     plain = emit("n n -> n n")
@@ -374,7 +398,12 @@ def test_without_options_the_text_is_that_of_the_model() -> None:
 def test_texts_are_read_back() -> None:
     """Choices and sizes, written in one way only."""
     signature = Signature.parse("u i i -> u i i")
-    for text in ("1_2=inputs 0_2=accumulated sorted=64 sums=i,u mixed=levels", "sums=u,i mixed=outputs"):
+    texts = (
+        "1_2=inputs 0_2=accumulated sorted=64 sums=i,u mixed=levels",
+        "1_2=outputs sorted=compiled",
+        "sums=u,i mixed=outputs",
+    )
+    for text in texts:
         assert str(Choices.parse(f" {text.replace(' ', '  ')} ", signature)) == text
     for sizes in ("16 64 32", "16 64 32,8", "16 u=4,i=100 32"):
         assert str(Workload.parse(sizes, signature)) == sizes
@@ -389,8 +418,8 @@ def test_texts_are_read_back() -> None:
         ("2=sideways", "one of outputs, inputs, accumulated"),
         ("3=outputs", "forms of level 2"),
         ("1=outputs", "forms of level 2"),
-        ("sorted=0", "sorted=never or a number"),
-        ("sorted=many", "sorted=never or a number"),
+        ("sorted=0", "sorted=never, sorted=compiled, or a number"),
+        ("sorted=many", "sorted=never, sorted=compiled, or a number"),
         ("mixed=sideways", "mixed to be one of levels, inputs, outputs"),
         ("mixed=inputs mixed=outputs", "each choice once"),
         ("mixed=inputs 2=outputs", "forms and sorted levels with mixed=levels"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable
 from math import factorial
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -19,7 +20,13 @@ from symeq.interpretation.meaning import Meaning
 from symeq.interpretation.values import MaskKind, Setting
 from symeq.mutation.mutants import load
 from symeq.pipeline import emit
-from symeq.signature import BasisKind, Layout, Normalization, Signature
+from symeq.signature import BasisKind, EmitOptions, Layout, Normalization, Signature
+from symeq.verification.cases import Mismatch
+from symeq.verification.checks import sorted_if_compiled
+from symeq.verification.load import resolve
+from symeq.verification.proofs import Proofs
+from symeq.verification.runs import Runs
+from symeq.verification.trial import Trial
 
 MODULES: dict[str, ModuleType] = {}
 
@@ -97,6 +104,9 @@ def test_channels_choose_the_way() -> None:
     module = MODULES.setdefault("n n n -> n n n", load(emit("n n n -> n n n").text))
     ways = [module.Equivariant3to3(d, d, device="meta").symmetrised for d in (1, 2, 4, 64, 128)]
     assert ways == [False, False, False, True, True]
+    module = MODULES.setdefault("n n -> n n", load(emit("n n -> n n").text))
+    ways = [module.Equivariant2to2(d, d, device="meta").symmetrised for d in (1, 32, 64, 128, 192)]
+    assert ways == [False, False, None, None, True], "None: in compiled code only"
     assert not hasattr(load(emit("n n -> n").text).Equivariant2to1(256, 256), "symmetrised")
 
 
@@ -108,6 +118,47 @@ def test_integers_of_any_kind_choose_the_same_way() -> None:
     assert layer(np.int64(3), np.int64(4)).symmetrised is False
     x = torch.randn(2, 3, 3, 200)
     assert torch.equal(torch.compile(made, fullgraph=True, backend="eager")(x), made(x))
+
+
+@pytest.mark.parametrize("spec", ["n n -> n n", "u i i -> i u i"])
+def test_compiled_and_exported_code_may_sort_alone(spec: str, seed: int) -> None:
+    """Bit for bit what is not sorted in eager code, gradients too, and what is sorted where torch traces."""
+    layer = layer_of(spec)
+    x = torch.randn(2, *[5] * len(layer.INPUTS), 2, generator=torch.Generator().manual_seed(seed)).double()
+
+    def results(run: Callable[..., Any], way: bool | None) -> list[torch.Tensor]:
+        layer.symmetrised = way
+        leaf = x.clone().requires_grad_()
+        y = run(leaf)
+        return [y, *torch.autograd.grad(y.sin().sum(), (leaf, *layer.parameters()))]
+
+    def same(one: list[torch.Tensor], two: list[torch.Tensor]) -> bool:
+        return all(map(torch.equal, one, two))
+
+    unsorted, through_sorting = results(layer, False), results(layer, True)
+    assert not same(unsorted, through_sorting), "they differ by rounding, which tells them apart"
+    assert same(results(layer, None), unsorted)
+    torch._dynamo.reset()
+    call = torch.compile(layer, fullgraph=True, dynamic=True, backend="eager")
+    assert same(results(call, None), through_sorting)
+    layer.symmetrised = None
+    program = torch.export.export(layer, (x,)).module()
+    assert torch.equal(program(x), through_sorting[0])
+
+
+@pytest.mark.parametrize("choices", ["sorted=compiled", "sorted=never", "sorted=64"])
+def test_when_to_sort_may_be_chosen(choices: str) -> None:
+    """Never in eager code; never at all; from so many channels on in any code."""
+    module = load(emit("n n -> n n", EmitOptions(choices=choices)).text)
+    ways = [
+        vars(module.Equivariant2to2(d, d, device="meta")).get("symmetrised", "never") for d in (8, 64, 256)
+    ]
+    expected = {
+        "sorted=compiled": [False, None, None],
+        "sorted=never": ["never"] * 3,
+        "sorted=64": [False, True, True],
+    }
+    assert ways == expected[choices]
 
 
 @pytest.mark.filterwarnings("ignore:.*torch.jit.script. is deprecated")  # torch's own, for its forward mode
@@ -259,3 +310,71 @@ def test_a_fault_in_its_gradient_is_refused(old: str, new: str) -> None:
     prove(prove_forward, "n n -> n n", source=text.replace(old, new))
     with pytest.raises(Unproved):
         prove(prove_backward, "n n -> n n", source=text.replace(old, new))
+
+
+# ---------------------------------------------------------------- sorted in compiled code only
+
+HIDDEN = {
+    "everywhere": "self.symmetrised is None",
+    "where torch compiles": "self.symmetrised is None and torch.compiler.is_compiling()",
+    "where torch exports": "self.symmetrised is None and torch.compiler.is_exporting()",
+    "of one sample, compiled": "self.symmetrised is None and x.dim() == 3 and torch.compiler.is_compiling()",
+    "without a bias": "self.symmetrised is None and self.bias is None",
+    "for a large batch": "self.symmetrised is None and x.shape[0] == 64",
+    "for large sizes": "self.symmetrised is None and isinstance(x.shape[1], int) and x.shape[1] == 137",
+    "in half precision": "self.symmetrised is None and x.dtype == torch.float16",
+    "in evaluation": "self.symmetrised is None and not self.training",
+    "with many channels, compiled": "torch.compiler.is_compiling() and self.in_channels > 50",
+}
+
+
+def first_that_fails(path: Path) -> str | None:
+    """The check that finds a fault of the third way, the two others being what they are."""
+    subject = resolve(path)
+    trial = Trial(subject, 0)
+    proofs = Proofs(trial, brief=True)
+    many_channels = [rung for rung in Runs(trial, proofs).among_themselves() if "channels" in rung.name]
+    third = sorted_if_compiled(subject, 0, proofs)
+    held_against_proofs = [rung for rung in third if "as exported" in rung.name]
+    others = [rung for rung in third if rung not in held_against_proofs]
+    for rung in (*many_channels, *others, *proofs.rungs(), *held_against_proofs):
+        for at, case in enumerate(rung.cases):
+            if rung.name != "backward pass":
+                try:
+                    rung.run(case, at)
+                except Mismatch:
+                    return rung.name
+    return None
+
+
+@pytest.mark.slow
+def test_nothing_is_found_where_nothing_is_wrong(tmp_path: Path) -> None:
+    """All the checks below hold for the emitted layer."""
+    path = tmp_path / "layer.py"
+    path.write_text(emit("n n -> n n").text)
+    assert first_that_fails(path) is None
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.slow] * ("sizes" in name)) for name in HIDDEN]
+)
+def test_a_fault_where_torch_decides_is_found(name: str, tmp_path: Path) -> None:
+    """No other way of the layer shows it, or no other number of channels."""
+    text = emit("n n -> n n").text
+    end = "        return y\n"
+    path = tmp_path / "layer.py"
+    path.write_text(text.replace(end, f"        if {HIDDEN[name]}:\n            y = y * 2\n{end}"))
+    found = first_that_fails(path)
+    assert found is not None
+    assert "if compiled" in found or found == "channels and batches"
+
+
+@pytest.mark.parametrize("said", ["not torch.compiler.is_compiling()", "True", "False"])
+def test_sorting_in_the_wrong_code_is_found(said: str, tmp_path: Path) -> None:
+    """The values are right, and it takes longer than it need."""
+    text = emit("n n -> n n").text
+    path = tmp_path / "layer.py"
+    line = "return torch.compiler.is_compiling() if self.symmetrised is None"
+    assert line in text
+    path.write_text(text.replace(line, f"return {said} if self.symmetrised is None"))
+    assert first_that_fails(path) is not None

@@ -6,8 +6,8 @@ with letters tell the index set of each axis, as in `EquivariantUItoU` for ``u i
 
 Change the generator, not this file; to emit it again:
     symeq generate --library --out DIR
-template: sha256 e5d4f9b873c9a7318e9b0c8baf8582578a8a6caa6226f9e1e624a8372c9a974f
-content:  sha256 dc88e6297ecb4ba30dc27e92c9076597259812c3cb3ceb47f784834ea635e2be (with zeros here)
+template: sha256 0c2642d24e993d36da5e0d47088bff660da5787819b887a52e26fa9a6be5d249
+content:  sha256 455dd74b30c693a0c40c05d69efc5bfdac85cb3ac7f148e1946038584ac7cec2 (with zeros here)
 """
 
 from .invariant_1 import Invariant1

@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate " -> n" --out DIR
 plan:     sha256 19891cc80d540d973a7d4cbfebcbd18f5dc4a56c36746b4f7f6f8ffafdba19b4
-template: sha256 e5d4f9b873c9a7318e9b0c8baf8582578a8a6caa6226f9e1e624a8372c9a974f
-content:  sha256 de3531f6faf60a0c8418b73a5225b68cc250c7bb76b7928995045ff18d48651a (with zeros here)
+template: sha256 0c2642d24e993d36da5e0d47088bff660da5787819b887a52e26fa9a6be5d249
+content:  sha256 a4269a15524253ed048c40c02aee1c8e6db6d4cd0862d56a40a380db22041460 (with zeros here)
 """
 
 import torch

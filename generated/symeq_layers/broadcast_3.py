@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate " -> n n n" --out DIR
 plan:     sha256 ef7c41dc917b3f194380a8ce0be4dda72bcb255fedb7752eaf4ce814a9b88095
-template: sha256 e5d4f9b873c9a7318e9b0c8baf8582578a8a6caa6226f9e1e624a8372c9a974f
-content:  sha256 169b80cf305d88da045682be271a8e3962b1621edbc5550493efd06f1fc5355b (with zeros here)
+template: sha256 0c2642d24e993d36da5e0d47088bff660da5787819b887a52e26fa9a6be5d249
+content:  sha256 c6069d10d5dfada2775643a0b95712f1d772270c099720870742b8daed397b18 (with zeros here)
 """
 
 import torch

@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate " -> n n n n" --out DIR
 plan:     sha256 0c66d4d2ed007b1426c79504c822c72f0b1c0cb52735c0ebf347242b77609679
-template: sha256 e5d4f9b873c9a7318e9b0c8baf8582578a8a6caa6226f9e1e624a8372c9a974f
-content:  sha256 52913226807b8666c3ab062d1cece711a215ff8039d05a13138ef6cc5b88db8e (with zeros here)
+template: sha256 0c2642d24e993d36da5e0d47088bff660da5787819b887a52e26fa9a6be5d249
+content:  sha256 141032ff04fbe3bbb5875c9f883b6bf84a72da4fdb6ea5a6c4cbef52b6cf1f28 (with zeros here)
 """
 
 import torch

@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate " -> n n n n n" --out DIR
 plan:     sha256 b68d4a6540eb8b64a3a90306de4c142b84bc47df2c897cc69144210d557ab552
-template: sha256 e5d4f9b873c9a7318e9b0c8baf8582578a8a6caa6226f9e1e624a8372c9a974f
-content:  sha256 4e4d330afda3d132466810035355991251082bb1b70370508b4957edef7ea0f3 (with zeros here)
+template: sha256 0c2642d24e993d36da5e0d47088bff660da5787819b887a52e26fa9a6be5d249
+content:  sha256 aacb5cbc3be4a5c99361cbdb2a397fcc06c81f2adb3a2cace780836c7d083316 (with zeros here)
 """
 
 import torch

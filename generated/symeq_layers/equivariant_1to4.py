@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "n -> n n n n" --out DIR
 plan:     sha256 257350834f6557b84b428c2231116b2a14d59d103844bd12b313b77fe5739e90
-template: sha256 e5d4f9b873c9a7318e9b0c8baf8582578a8a6caa6226f9e1e624a8372c9a974f
-content:  sha256 0dc1aceb010dd07ffacf17844e7e622d7b5b886e56b077cd97ff3553496ce7f8 (with zeros here)
+template: sha256 0c2642d24e993d36da5e0d47088bff660da5787819b887a52e26fa9a6be5d249
+content:  sha256 c5a3b20bb8656d875bcec8866c58f045afe2d879b0a9d5bd14d690f211460312 (with zeros here)
 """
 
 import torch

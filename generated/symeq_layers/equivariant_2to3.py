@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "n n -> n n n" --out DIR
 plan:     sha256 db8601ebcb6df62744e833e71ab080c3e1465101c774f66ae46158f2593ac509
-template: sha256 e5d4f9b873c9a7318e9b0c8baf8582578a8a6caa6226f9e1e624a8372c9a974f
-content:  sha256 a03c041b0c2b49c97cf72aa7a13dae98afe834a26d919844d64d08aaf653f24b (with zeros here)
+template: sha256 0c2642d24e993d36da5e0d47088bff660da5787819b887a52e26fa9a6be5d249
+content:  sha256 03b8a81469217c926995dced6e3d0b3c0564cb6434572e279dc4c52ee4ba1253 (with zeros here)
 """
 
 import torch
@@ -410,7 +410,10 @@ class Equivariant2to3(nn.Module):
         self.basis = basis
         self.normalization = normalization
         # Sorting the entries moves them around more often, and saves products: worth it with many channels.
-        self.symmetrised = in_channels * out_channels >= 16 * in_channels + 40 * out_channels
+        # Compiled and exported code moves them faster; None: only there.
+        compiled = in_channels * out_channels >= 15 * in_channels + 46 * out_channels
+        eager = 3 * in_channels * out_channels >= 136 * in_channels + 372 * out_channels
+        self.symmetrised = compiled and (eager or None)
         self.weight = nn.Parameter(
             torch.empty(len(self.BASIS), in_channels, out_channels, device=device, dtype=dtype)
         )
@@ -503,7 +506,7 @@ class Equivariant2to3(nn.Module):
         c5 = _sum(c2, (-2,), scale["n"])  # (0) (1)
 
         # Mix: products over the channels, level by level: for each number of propagating blocks.
-        if self.symmetrised:
+        if self._sorts():
             tables = (self._orders_2,)
             z2 = _convolved((x,), terms, 0, 1, 6, sizes["n"], tables, (1, 1), wide)
         else:
@@ -661,6 +664,10 @@ class Equivariant2to3(nn.Module):
         if self.basis == "orbit":
             bias = _to_diagram(bias, self._bias_merges, self._bias_steps)
         return z + bias.flatten()
+
+    def _sorts(self) -> bool:
+        """Whether entries are sorted, in the code that runs or is being made."""
+        return torch.compiler.is_compiling() if self.symmetrised is None else self.symmetrised
 
     def _make_tables(self) -> None:
         """Integer tables: where the levels find their slots and, for orbit weights, their transform."""

@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "n n n -> n n" --out DIR
 plan:     sha256 a0d5f37655bbb2e0165a454bd3f7f129e067a3912d7057ea8e6fcd0c6470c39f
-template: sha256 e5d4f9b873c9a7318e9b0c8baf8582578a8a6caa6226f9e1e624a8372c9a974f
-content:  sha256 41f2372441e21a0e6f80e435ee0fb564006ffe8222871dcea0634bd5c626df4b (with zeros here)
+template: sha256 0c2642d24e993d36da5e0d47088bff660da5787819b887a52e26fa9a6be5d249
+content:  sha256 d9777da550f632f755a8cad5f71f2b3f12fd28be06c222bd2bed0e4e8ae41e38 (with zeros here)
 """
 
 import torch
@@ -451,7 +451,10 @@ class Equivariant3to2(nn.Module):
         self.basis = basis
         self.normalization = normalization
         # Sorting the entries moves them around more often, and saves products: worth it with many channels.
-        self.symmetrised = in_channels * out_channels >= 16 * in_channels + 40 * out_channels
+        # Compiled and exported code moves them faster; None: only there.
+        compiled = in_channels * out_channels >= 16 * in_channels + 45 * out_channels
+        eager = 3 * in_channels * out_channels >= 150 * in_channels + 358 * out_channels
+        self.symmetrised = compiled and (eager or None)
         self.weight = nn.Parameter(
             torch.empty(len(self.BASIS), in_channels, out_channels, device=device, dtype=dtype)
         )
@@ -557,7 +560,7 @@ class Equivariant3to2(nn.Module):
         c21 = _sum(c14, (-2,), scale["n"])  # (0) (1) (2)
 
         # Mix: products over the channels, level by level: for each number of propagating blocks.
-        if self.symmetrised:
+        if self._sorts():
             tables = (self._orders_2,)
             y = _convolved((c1, c2, c3, c4, c5, c6), terms, 0, 6, 1, sizes["n"], tables, (1, 1), wide)
         else:
@@ -694,6 +697,10 @@ class Equivariant3to2(nn.Module):
         if self.basis == "orbit":
             bias = _to_diagram(bias, self._bias_merges, self._bias_steps)
         return z + bias.flatten()
+
+    def _sorts(self) -> bool:
+        """Whether entries are sorted, in the code that runs or is being made."""
+        return torch.compiler.is_compiling() if self.symmetrised is None else self.symmetrised
 
     def _make_tables(self) -> None:
         """Integer tables: where the levels find their slots and, for orbit weights, their transform."""

@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "n n n -> n n n" --out DIR
 plan:     sha256 91a7b174066130685c76c3536a0abed687c803b1699baa2e3cc7d604c55f4a89
-template: sha256 e5d4f9b873c9a7318e9b0c8baf8582578a8a6caa6226f9e1e624a8372c9a974f
-content:  sha256 be00bdda275ac7ead256aee1d6296a8afc59311358f458eac5db2348d1907dd1 (with zeros here)
+template: sha256 0c2642d24e993d36da5e0d47088bff660da5787819b887a52e26fa9a6be5d249
+content:  sha256 5579a5520239106741a6588b8773b93118118edaa9786cbe7e0a76ad9ab229c6 (with zeros here)
 """
 
 import torch
@@ -608,7 +608,10 @@ class Equivariant3to3(nn.Module):
         self.basis = basis
         self.normalization = normalization
         # Sorting the entries moves them around more often, and saves products: worth it with many channels.
-        self.symmetrised = 13 * in_channels * out_channels >= 84 * in_channels + 120 * out_channels
+        # Compiled and exported code moves them faster; None: only there.
+        compiled = 13 * in_channels * out_channels >= 84 * in_channels + 120 * out_channels
+        eager = 13 * in_channels * out_channels >= 150 * in_channels + 24 * out_channels
+        self.symmetrised = compiled and (eager or None)
         self.weight = nn.Parameter(
             torch.empty(len(self.BASIS), in_channels, out_channels, device=device, dtype=dtype)
         )
@@ -716,13 +719,13 @@ class Equivariant3to3(nn.Module):
         c21 = _sum(c14, (-2,), scale["n"])  # (0) (1) (2)
 
         # Mix: products over the channels, level by level: for each number of propagating blocks.
-        if self.symmetrised:
+        if self._sorts():
             tables = (self._orders_3, self._fourier_3, self._inverse_3)
             y = _convolved((x,), terms, 0, 1, 1, sizes["n"], tables, DIMENSIONS_3, wide)
         else:
             z3 = _mix((x,), terms, 0, 1, 6, narrow).to(wide)  # propagating blocks: 3 of n
             y = _permuted_sum(z3, PERMUTATIONS_3)
-        if self.symmetrised:
+        if self._sorts():
             tables = (self._orders_2,)
             z2 = _convolved((c1, c2, c3, c4, c5, c6), terms, 6, 6, 6, sizes["n"], tables, (1, 1), wide)
         else:
@@ -881,6 +884,10 @@ class Equivariant3to3(nn.Module):
         if self.basis == "orbit":
             bias = _to_diagram(bias, self._bias_merges, self._bias_steps)
         return z + bias.flatten()
+
+    def _sorts(self) -> bool:
+        """Whether entries are sorted, in the code that runs or is being made."""
+        return torch.compiler.is_compiling() if self.symmetrised is None else self.symmetrised
 
     def _make_tables(self) -> None:
         """Integer tables: where the levels find their slots and, for orbit weights, their transform."""

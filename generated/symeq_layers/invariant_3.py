@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "n n n -> " --out DIR
 plan:     sha256 71bed0be048d26ba81c24e936e773704467ea9308916e70a6692893cafbc83a1
-template: sha256 e5d4f9b873c9a7318e9b0c8baf8582578a8a6caa6226f9e1e624a8372c9a974f
-content:  sha256 a254a9d3f6625cbe82173a3857c066972f3472b4f50e502b7bf2d14cfc3f3371 (with zeros here)
+template: sha256 0c2642d24e993d36da5e0d47088bff660da5787819b887a52e26fa9a6be5d249
+content:  sha256 ebeed197e2433047cfca848a72aff5f263da2691c9e153c02e763698e1fd6912 (with zeros here)
 """
 
 import torch

@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "n n n n -> " --out DIR
 plan:     sha256 f2245cdb3194acdbb01016396593116de9a9f49dc4d15eaad0204f55e6126ef4
-template: sha256 e5d4f9b873c9a7318e9b0c8baf8582578a8a6caa6226f9e1e624a8372c9a974f
-content:  sha256 6e7d4b21cc3f9286e6e6ffc7c142b35bb8e548413a4d3ecbade02ad28ac54d8a (with zeros here)
+template: sha256 0c2642d24e993d36da5e0d47088bff660da5787819b887a52e26fa9a6be5d249
+content:  sha256 9832a98c30c42d9ec5266452a982eb110bf92da4302477357f7b1aee51f3ef36 (with zeros here)
 """
 
 import torch

@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "n n n n n -> " --out DIR
 plan:     sha256 9c3bd986e532085d1dbe14412408a2d95a7d0ba49dc94f577d22023ac2352eec
-template: sha256 e5d4f9b873c9a7318e9b0c8baf8582578a8a6caa6226f9e1e624a8372c9a974f
-content:  sha256 f24c977490cb1e44e0f02e53401c4becdcebea7833c51c157301688df4413c1e (with zeros here)
+template: sha256 0c2642d24e993d36da5e0d47088bff660da5787819b887a52e26fa9a6be5d249
+content:  sha256 0eded596a4bb578afbf34172fdd819dbe292b7fbb2f5dfd77af6f4675638743f (with zeros here)
 """
 
 import torch

@@ -108,7 +108,7 @@ def mix_lines(
             name = axis_sets(contractions[sources[0]], plan.signature.inputs)[0]
             matrices = f" self._fourier_{c}, self._inverse_{c}" if c > 2 else ""
             tables = f"(self._orders_{c},{matrices})"
-            yield Statement("if self.symmetrised:")
+            yield Statement("if self._sorts():")
             yield Statement(f"    tables = {tables}")
             given = (
                 f"{plain}, terms, {level.start}, {len(sources)}, {len(targets)}, sizes[{json.dumps(name)}]"

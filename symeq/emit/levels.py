@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from math import factorial
 
 from symeq.emit.text import literal
-from symeq.plans.choices import Choices, Shape, level_name, parts
+from symeq.plans.choices import IN_COMPILED_CODE, Choices, Shape, level_name, parts
+from symeq.plans.cost import COMPILED, EAGER, Sorting
 from symeq.plans.ir import AxisMap, Permutation, Plan
 from symeq.representations.young import fourier, inverse_fourier, irreducibles
 
@@ -84,15 +85,23 @@ def _target_literal(map_: AxisMap, sets: tuple[str, ...]) -> str:
     return literal(codes)
 
 
-def where_sorted(shapes: Sequence[Shape], choices: Choices) -> str:
-    """The condition on the channels under which sorting is worth it; the highest level decides."""
+def where_sorted(shapes: Sequence[Shape], choices: Choices) -> tuple[str, ...]:
+    """Lines that set ``symmetrised``: is sorting worth it for these channels? The highest level decides."""
     if not shapes:
-        return ""
-    if choices.sorted_from is not None:
-        return f"min(in_channels, out_channels) >= {choices.sorted_from}"
-    saved, moved_in, moved_out = shapes[0].pays
+        return ()
+    if isinstance(choices.sorted_from, int):
+        return (f"self.symmetrised = min(in_channels, out_channels) >= {choices.sorted_from}",)
+    compiled, eager = (_worth_it(shapes[0], sorting) for sorting in (COMPILED, EAGER))
+    if choices.sorted_from == IN_COMPILED_CODE:
+        return (f"self.symmetrised = None if {compiled} else False",)
+    lines = (f"compiled = {compiled}", f"eager = {eager}")
+    return (*lines, "self.symmetrised = compiled and (eager or None)")
+
+
+def _worth_it(shape: Shape, sorting: Sorting) -> str:
+    saved, there, back = shape.pays(sorting)
     product = "in_channels * out_channels" if saved == 1 else f"{saved} * in_channels * out_channels"
-    return f"{product} >= {moved_in} * in_channels + {moved_out} * out_channels"
+    return f"{product} >= {there} * in_channels + {back} * out_channels"
 
 
 def representations(level: Level) -> Representations:

@@ -47,7 +47,7 @@ class LayerView:
     summed_sets: tuple[str, ...]
     reaching: int
     symmetrised: tuple[Representations, ...]
-    pays: str
+    worth_sorting: tuple[str, ...]
     contract: tuple[Statement, ...]
     mix: tuple[Statement, ...]
     broadcast: tuple[Statement, ...]
@@ -121,7 +121,7 @@ def view(plan: Plan, options: EmitOptions) -> LayerView:
         summed_sets=tuple(dict.fromkeys(signature.inputs)),
         reaching=_reaching(signature),
         symmetrised=tuple(representations(level) for level in levels if level.name in sorted_levels),
-        pays=where_sorted(list(sorted_levels.values()), choices),
+        worth_sorting=where_sorted(list(sorted_levels.values()), choices),
         contract=contract,
         mix=mix,
         broadcast=broadcast,

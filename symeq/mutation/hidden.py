@@ -9,7 +9,16 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from symeq.mutation.faults import FAULTS, Change, Fault, Original, Predicate
-from symeq.mutation.kinds import everything, fits, has_axes, large_sizes, several_sets, situation, sizes_of
+from symeq.mutation.kinds import (
+    everything,
+    fits,
+    has_axes,
+    large_sizes,
+    propagates_pairs,
+    several_sets,
+    situation,
+    sizes_of,
+)
 from symeq.signature import Signature
 
 _MASKS = 'masks = {} if mask is None else mask if isinstance(mask, dict) else {"": mask}'
@@ -175,6 +184,39 @@ hidden("in evaluation", "not self.training", context="eval")
 hidden("when compiled", "torch.compiler.is_compiling()", context="compiled")
 hidden("under vmap", "torch._C._functorch.is_batchedtensor(x)", context="vmap")
 hidden("when exported", "torch.compiler.is_exporting()", context="exported")
+
+# ---------------------------------------------------------------- channels between
+
+_COMPILED_ONLY = (96, 96)
+
+hidden(
+    "where entries are sorted in compiled code only",
+    "self.symmetrised is None",
+    propagates_pairs,
+    channels=_COMPILED_ONLY,
+)
+hidden(
+    "where compiled code alone sorts entries, when compiled",
+    "self.symmetrised is None and torch.compiler.is_compiling()",
+    propagates_pairs,
+    channels=_COMPILED_ONLY,
+    context="compiled",
+)
+hidden(
+    "where compiled code alone sorts entries, when exported without a batch axis",
+    "self.symmetrised is None and torch.compiler.is_exporting() and x.dim() == {k} + 1",
+    propagates_pairs,
+    channels=_COMPILED_ONLY,
+    context="exported",
+    batch=(),
+)
+hidden(
+    "where compiled code alone sorts entries, for three batch axes",
+    "self.symmetrised is None and x.dim() == {k} + 4",
+    propagates_pairs,
+    channels=_COMPILED_ONLY,
+    batch=(2, 1, 2),
+)
 
 # ---------------------------------------------------------------- calls and values
 

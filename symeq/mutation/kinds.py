@@ -58,6 +58,15 @@ def propagates(signature: Signature) -> bool:
     return bool(set(signature.inputs) & set(signature.outputs))
 
 
+def propagates_pairs(signature: Signature) -> bool:
+    """Of some index set two blocks propagate, of none more: with some channels compiled code alone sorts."""
+    most = [
+        min(side.count(name) for side in (signature.inputs, signature.outputs))
+        for name in signature.index_sets
+    ]
+    return max(most, default=0) == 2
+
+
 def several_operators(signature: Signature) -> bool:
     """There are two weight slots or more."""
     return count(signature.positions) > 1

@@ -6,9 +6,10 @@ A level whose blocks can be permuted has a *form*, which says where they are:
 - ``inputs``: the tensors in all orders, side by side, and one product: nothing to add, more to put together;
 - ``accumulated``: a product for each order, added in place: no tensor holds all pieces.
 
-Besides, ``sorted`` says from how many channels on levels are computed at sorted index tuples, ``sums`` which
-index sets are larger, so that sums go through the smaller of two tensors, and ``mixed`` where channels are
-mixed (``symeq.plans.mixing``): where that is not at the levels, there are neither forms nor sorted levels.
+Besides, ``sorted`` says from how many channels on, or in which code, levels are computed at sorted index
+tuples, ``sums`` which index sets are larger, so that sums go through the smaller of two tensors, and
+``mixed`` where channels are mixed (``symeq.plans.mixing``): where that is not at the levels, there are
+neither forms nor sorted levels.
 
 One thing is no choice, a product for each tensor: it holds less than the tensors side by side, but its
 products are of few channels, and it was slower wherever it was measured.
@@ -22,7 +23,7 @@ from math import prod
 from typing import Literal, TypeAlias, get_args
 
 from symeq.errors import OptionError
-from symeq.plans.cost import pays
+from symeq.plans.cost import Sorting, pays
 from symeq.plans.ir import Mix, Permutation, Plan, axis_sets
 from symeq.plans.lower import permuted_mix
 from symeq.plans.mixing import Mixing, mix_at, mixings
@@ -31,7 +32,9 @@ from symeq.signature import Signature
 
 Form: TypeAlias = Literal["outputs", "inputs", "accumulated"]
 
+SortedFrom: TypeAlias = int | Literal["never", "compiled"]
 NEVER: Literal["never"] = "never"
+IN_COMPILED_CODE: Literal["compiled"] = "compiled"
 
 SORTABLE = (2, 3, 4)
 """Numbers of propagating blocks with which a level can go through the representations of S_c."""
@@ -56,10 +59,9 @@ class Shape:
         """Whether it can go through the representations of one symmetric group, neither trivial nor large."""
         return len(set(self.sets)) == 1 and len(self.sets) in SORTABLE
 
-    @property
-    def pays(self) -> tuple[int, int, int]:
+    def pays(self, sorting: Sorting) -> tuple[int, int, int]:
         """When that is worth it, as ``symeq.plans.cost.pays`` says it."""
-        return pays(len(self.sets), self.sources, self.targets)
+        return pays(len(self.sets), self.sources, self.targets, sorting)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,13 +71,14 @@ class Choices:
     Attributes:
         forms: the form of each level, by its name: how many blocks of each index set propagate.
         sorted_from: levels of 2 to 4 blocks of one index set are sorted where there are so many channels, in
-            and out; "never"; or None, where the cost model decides.
+            and out; "never"; "compiled", in compiled code only, where the cost model says so; or None, where
+            it decides for compiled code and for eager code.
         sums: the index sets, largest first; () where all are taken to be alike.
         mixed: where channels are mixed; None, where the cost model decides.
     """
 
     forms: tuple[tuple[str, Form], ...] = ()
-    sorted_from: int | Literal["never"] | None = None
+    sorted_from: SortedFrom | None = None
     sums: tuple[str, ...] = ()
     mixed: Mixing | None = None
 
@@ -101,9 +104,14 @@ class Choices:
 
     def _with(self, key: str, value: str, text: str, signature: Signature) -> Choices:
         if key == "sorted":
-            if value != NEVER and not re.fullmatch("[1-9][0-9]{0,8}", value):
-                raise OptionError("choices", text, f"sorted={NEVER} or a number below 10^9, as in sorted=64")
-            return replace(self, sorted_from=NEVER if value == NEVER else int(value))
+            if value in (NEVER, IN_COMPILED_CODE):
+                return replace(self, sorted_from=value)
+            if not re.fullmatch("[1-9][0-9]{0,8}", value):
+                expected = (
+                    f"sorted={NEVER}, sorted={IN_COMPILED_CODE}, or a number below 10^9, as in sorted=64"
+                )
+                raise OptionError("choices", text, expected)
+            return replace(self, sorted_from=int(value))
         if key == "sums":
             names = tuple(value.split(","))
             if sorted(names) != sorted(signature.index_sets):

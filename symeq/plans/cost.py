@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from fractions import Fraction
 from math import factorial, gcd, prod
 from typing import TYPE_CHECKING, Any
 
@@ -71,31 +72,62 @@ def steps(signature: Signature) -> int:
     return prod(kept(k, least) for k, least in pairs) + prod(kept(k, least) for least, k in pairs)
 
 
-SORTED_IN, SORTED_OUT, PERMUTED = (10, 3), (34, 6), 6
-"""As many multiply-adds take about as long as what is done to a number beside the products, compiled, on two
-cores: to one that is sorted before them or sorted back after them (as it is moved, and for each order with
-which it is combined), and to one that is put into another order."""
+@dataclass(frozen=True, slots=True)
+class Sorting:
+    """What is done to numbers beside the products of a level, as the multiply-adds that take as long.
+
+    Attributes:
+        there, combined_there: to a number that is sorted, once, and for each order that it is combined with.
+        back, combined_back: to one that is sorted back.
+        permuted: to one that is put into another order, where nothing is sorted.
+        seconds: what making the tables of a level takes, however many numbers there are.
+    """
+
+    there: int
+    combined_there: int
+    back: int
+    combined_back: int
+    permuted: int
+    seconds: float
 
 
-def pays(c: int, sources: int, targets: int) -> tuple[int, int, int]:
+COMPILED = Sorting(there=10, combined_there=3, back=34, combined_back=6, permuted=6, seconds=1e-4)
+EAGER = Sorting(there=50, combined_there=0, back=112, combined_back=6, permuted=28, seconds=4e-4)
+"""About what two cores take, forward and backward, in compiled code and in eager code."""
+
+
+def saved_by_sorting(c: int, sources: int, targets: int, sorting: Sorting) -> tuple[Fraction, int, int]:
+    """What sorting an entry of a level of c propagating blocks saves: a c_in c_out - b c_in - b' c_out.
+
+    Permutation by permutation it takes c! products of ``sources`` c_in times ``targets`` c_out channels, and
+    the smaller side is put into c! - 1 other orders; block by block it takes sum_rho d_rho^3 / c! products,
+    and every number that goes in or out is sorted; both sides are charged for as many tensors as the larger
+    has. Returns a, b and b', in multiply-adds.
+    """
+    orders = factorial(c)
+    larger, smaller = max(sources, targets), min(sources, targets)
+    there = larger * (sorting.there + orders * sorting.combined_there)
+    back = larger * (sorting.back + orders * sorting.combined_back)
+    permuted = smaller * sorting.permuted * min(orders - 1, 5)  # few channels are never worth it
+    if sources < targets:
+        there = max(0, there - permuted)
+    else:
+        back = max(0, back - permuted)
+    return (orders - products(c)) * sources * targets, there, back
+
+
+def pays(c: int, sources: int, targets: int, sorting: Sorting) -> tuple[int, int, int]:
     """When a level of c propagating blocks is worth symmetrising: a c_in c_out >= b c_in + b' c_out.
 
-    Permutation by permutation each entry of the level takes c! products of ``sources`` c_in times ``targets``
-    c_out channels, and the smaller side is put into c! - 1 other orders; block by block it takes
-    sum_rho d_rho^3 / c! products, and every number that goes in or out is sorted; both sides are charged for
-    as many tensors as the larger has. Returns a, b and b'.
+    Returns a, b and b', for as many entries as make its tables cost nothing.
 
-    >>> pays(2, 1, 1), pays(3, 1, 1)
+    >>> pays(2, 1, 1, COMPILED), pays(3, 1, 1, COMPILED)
     ((1, 16, 40), (13, 84, 120))
+    >>> pays(2, 1, 1, EAGER), pays(3, 1, 1, EAGER)
+    ((1, 50, 96), (13, 150, 24))
     """
-    permuted = PERMUTED * min(factorial(c) - 1, 5)  # few channels are never worth it
-    larger = max(sources, targets)  # permutations go to the smaller side, where there are few to save
-    moved_in, moved_out = (
-        larger * (moved + combined * factorial(c)) for moved, combined in (SORTED_IN, SORTED_OUT)
-    )
-    moved_out -= larger * permuted
-    saved = (factorial(c) - products(c)) * sources * targets
-    whole = [int(value * saved.denominator) for value in (saved, moved_in, moved_out)]
+    saved, there, back = saved_by_sorting(c, sources, targets, sorting)
+    whole = [int(value * saved.denominator) for value in (saved, there, back)]
     common = gcd(*whole)
     return whole[0] // common, whole[1] // common, whole[2] // common
 

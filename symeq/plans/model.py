@@ -12,8 +12,19 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from symeq.combinatorics.partitions import count
-from symeq.plans.choices import NEVER, Choices, Form, Shape, Workload, arrange, shapes, sortable
-from symeq.plans.cost import symbols, work
+from symeq.plans.choices import (
+    IN_COMPILED_CODE,
+    NEVER,
+    Choices,
+    Form,
+    Shape,
+    SortedFrom,
+    Workload,
+    arrange,
+    shapes,
+    sortable,
+)
+from symeq.plans.cost import COMPILED, EAGER, Sorting, saved_by_sorting, symbols, work
 from symeq.plans.ir import Plan
 from symeq.plans.mixing import mixings
 from symeq.signature import Signature
@@ -125,7 +136,42 @@ def decide(plan: Plan, given: Choices, workload: Workload | None = None) -> Choi
             outputs: tuple[Form, ...] = ("outputs", "accumulated") if few else ("outputs",)
             offered = ("inputs",) if at_inputs else outputs
         forms.append((name, wanted.get(name) or _best(shape, offered, workload or typical(plan.signature))))
-    return Choices(tuple(forms), given.sorted_from, sums, given.mixed)
+    sorted_from = given.sorted_from or (_sorted_from(plan, workload) if workload else None)
+    return Choices(tuple(forms), sorted_from, sums, given.mixed)
+
+
+def _sorted_from(plan: Plan, workload: Workload) -> SortedFrom | None:
+    """None where a layer's own choice, by its channels, is right for these sizes, too: they may be small."""
+    compiled, eager = _sorts(plan, workload)
+    if compiled and not _gains(plan, workload, COMPILED):
+        return NEVER
+    if eager and not _gains(plan, workload, EAGER):
+        return IN_COMPILED_CODE
+    return None
+
+
+def _sorts(plan: Plan, workload: Workload) -> tuple[bool, bool]:
+    """Whether a layer with these channels sorts, by its own choice, in compiled code and in eager code."""
+    c_in, c_out = workload.in_channels, workload.out_channels
+    for highest in sortable(plan).values():
+        compiled, eager = (
+            saved * c_in * c_out >= there * c_in + back * c_out
+            for saved, there, back in map(highest.pays, (COMPILED, EAGER))
+        )
+        return compiled, compiled and eager
+    return False, False
+
+
+def _gains(plan: Plan, workload: Workload, sorting: Sorting) -> bool:
+    """Whether sorting at all levels that can be sorted saves more than making their tables takes."""
+    c_in, c_out = workload.in_channels, workload.out_channels
+    gained = 0.0
+    for shape in sortable(plan).values():
+        saved, there, back = saved_by_sorting(len(shape.sets), shape.sources, shape.targets, sorting)
+        entries = workload.batch * workload.volume(shape.sets)
+        operations = entries * float(saved * c_in * c_out - there * c_in - back * c_out)
+        gained += SECONDS_PER_MULTIPLY_ADD * operations - sorting.seconds
+    return gained > 0
 
 
 def typical(signature: Signature) -> Workload:
@@ -213,11 +259,10 @@ def candidates(plan: Plan, workload: Workload) -> list[Choices]:
     most = NOT_WORTH_MEASURING * seconds(plan, best, workload)
     others = [choices for choices in others if seconds(plan, choices, workload) <= most]
     first = (best, plain)
-    for highest in list(sortable(plan).values())[:1]:
-        c_in, c_out = workload.in_channels, workload.out_channels
-        saved, moved_in, moved_out = highest.pays
-        is_sorted = saved * c_in * c_out >= moved_in * c_in + moved_out * c_out
-        other = replace(plain, sorted_from=NEVER if is_sorted else min(c_in, c_out))
+    if sortable(plan):
+        is_sorted = plain.sorted_from is None and _sorts(plan, workload)[1]
+        few = min(workload.in_channels, workload.out_channels)
+        other = replace(plain, sorted_from=IN_COMPILED_CODE if is_sorted else few)
         others.append(other)
         plain = other if is_sorted else plain
     levels = shapes(plan)

@@ -66,7 +66,7 @@ class Proofs:
         self.programs: dict[ProofCase, Program] = {}
         work = steps(self.signature)
         few, many = brief and work > FEW_STEPS, brief or work > MANY_STEPS
-        if trial.symmetrised:
+        if trial.sorts != "never":
             # What options change is done before and after the steps in which the ways of a layer differ.
             few, many = many or len(trial.dense) > MANY_SLOTS, True
         self.reach: Reach = "few" if trial.heavy or few else "pairs" if many else "every"
@@ -79,7 +79,7 @@ class Proofs:
         """Combinations of basis, normalisation, masks and batch rank; then other masks, and no bias."""
         names = self.signature.index_sets
         if self.trial.heavy:  # orbit weights become diagram weights in millions of terms
-            masks = self._masks[-1:] if self.trial.symmetrised else self._masks
+            masks = self._masks if self.trial.sorts == "never" else self._masks[-1:]
             return [self._case("diagram", "mean", True, 1, mask) for mask in masks]
         if self.reach == "few":
             return self._pairs()[: len(NORMALIZATIONS)]
@@ -95,8 +95,12 @@ class Proofs:
     def backward_cases(self) -> list[ProofCase]:
         """Such combinations, and no bias."""
         pairs = self._pairs()
-        if self.trial.heavy:  # of sorted entries the gradients are in too many terms to be held in memory
-            return [] if self.trial.symmetrised else [self._case("diagram", "mean", True, 1, self._masks[-1])]
+        if self.trial.heavy:  # of sorted entries the gradients have too many terms to be held in memory
+            return (
+                [self._case("diagram", "mean", True, 1, self._masks[-1])]
+                if self.trial.sorts == "never"
+                else []
+            )
         if self.reach == "few":
             return [pairs[1]]
         if self.reach == "pairs":  # each basis, normalisation and rank, with and without masks

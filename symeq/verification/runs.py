@@ -29,13 +29,14 @@ from symeq.interpretation.recording import (
     dispatched,
     first_difference,
 )
-from symeq.interpretation.tracing import CHANNELS, Role
+from symeq.interpretation.tracing import CHANNELS, Role, exported
 from symeq.verification.cases import Case, Mismatch, Rung, raised
 from symeq.verification.load import in_one_line
 from symeq.verification.proofs import ProofCase, Proofs
-from symeq.verification.trial import Trial, has_two_ways, take_way, way_of
+from symeq.verification.trial import CODES, Code, Sorts, Trial, has_two_ways, take_way, taken, way_of
 
 Sizes: TypeAlias = "Mapping[str, int]"
+_Run: TypeAlias = "tuple[Calls, Any]"
 
 LADDER = (2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 16, 17, 20, 32, 33, 50, 64, 65, 100, 128, 255, 256, 257, 512, 600,
           1000, 1024, 1025, 4096, 10_000, 65_536, 1_000_000)  # fmt: skip
@@ -44,8 +45,9 @@ LADDER = (2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 16, 17, 20, 32, 33, 50, 64, 65, 100, 1
 MOST_LITERALS = 40  # integers of the source whose neighbourhoods are added to the ladder
 _ENTRIES = 2**60  # more entries than a tensor can have
 _CHANNELS = ((1, 1), (1, 3), (2, 1), (2, 2), (3, 2), (8, 9), (16, 16), (33, 5), (64, 64), (128, 7))
-_MANY = ((64, 64), (256, 256))  # with which a layer may sort entries
+_MANY = ((64, 64), (256, 256))  # with which a layer may sort entries, in compiled code or always
 _MOST_WEIGHTS = 2**25  # entries of a weight whose channels are tried
+_FEW_WEIGHTS = 2**22  # up to so many, channels with which entries may be sorted are tried as compiled, too
 _BATCHES = ((1,), (3,), (5,), (8,), (64,), (2, 1, 2), (1, 2, 1, 3))
 
 
@@ -61,9 +63,13 @@ class State:
     gradient: bool = False
     calls: int = 1
     backward: bool = False
+    code: Code = "eager"
 
 
-USUAL = State("usual")
+USUAL = State("as usual")
+COMPILING = State(
+    "while torch compiles", around=lambda: compiling("compiling"), backward=True, code="compiled"
+)
 
 
 def _frozen(layer: nn.Module) -> None:
@@ -87,9 +93,11 @@ STATES = (
     State("autocast to float16", torch.float32, lambda: torch.autocast("cpu", torch.float16), backward=True),
     State("float64 as default dtype", around=lambda: default_dtype(torch.float64), backward=True),
     State("float16 as default dtype", around=lambda: default_dtype(torch.float16)),
-    State("while torch compiles", around=lambda: compiling("compiling"), backward=True),
-    State("while torch exports", around=lambda: compiling("exporting"), backward=True),
+    COMPILING,
+    State("while torch exports", around=lambda: compiling("exporting"), backward=True, code="compiled"),
 )
+
+_TRAINED = (USUAL, *(state for state in STATES if state.backward))
 
 
 @dataclass
@@ -227,28 +235,39 @@ class Runs:
 
     # ------------------------------------------------------------ states
 
+    def _usual(self, case: ProofCase, run: Callable[[nn.Module], _Run]) -> dict[Code, _Run]:
+        """The run of a layer that computes as those of the trial do in eager and in compiled code."""
+        ways = {code: self.trial.way(code) for code in CODES}
+        found = {way: run(take_way(self.layer(case), way)) for way in dict.fromkeys(ways.values())}
+        return {code: found[way] for code, way in ways.items()}
+
     def try_states(self, case: ProofCase) -> None:
         """Hold runs in all states against the usual one."""
         sizes, batch = self.usual_sizes(), (2,) * case.rank
-        base = self._called(case, self.call(case, sizes, batch), USUAL)
-        for state in STATES:
+        base = self._usual(
+            case, lambda layer: self._called(case, self.call(case, sizes, batch, layer=layer), USUAL)
+        )
+        for state in (USUAL, *STATES):
             found = self._called(case, self.call(case, sizes, batch, state), state)
-            difference = first_difference(base, found)
-            if difference is not None:
-                raise Mismatch(f"{case}\n{state.name}: {difference}")
+            self._alike(case, state.name, base[state.code], found)
 
-    def try_gradients(self, case: ProofCase) -> None:
+    def try_gradients(self, case: ProofCase, states: Sequence[State] = _TRAINED) -> None:
         """Hold the operations of forward and backward pass in some states against the usual ones."""
         sizes, batch = self.round_sizes(), (2,) * case.rank
-        base = self._differentiated(case, sizes, batch, USUAL)
-        for state in STATES:
-            if state.backward:
-                self._alike(case, state.name, base, self._differentiated(case, sizes, batch, state))
+        base = self._usual(case, lambda layer: self._differentiated(case, sizes, batch, USUAL, layer))
+        for state in states:
+            found = self._differentiated(case, sizes, batch, state)
+            self._alike(case, state.name, base[state.code], found)
 
     def _differentiated(
-        self, case: ProofCase, sizes: Sizes, batch: Sequence[int], state: State
-    ) -> tuple[Calls, Any]:
-        call = self.call(case, sizes, batch, state)
+        self,
+        case: ProofCase,
+        sizes: Sizes,
+        batch: Sequence[int],
+        state: State,
+        layer: nn.Module | None = None,
+    ) -> _Run:
+        call = self.call(case, sizes, batch, state, layer=layer)
         call.x.requires_grad_()
         inputs = [call.x, *call.layer.parameters()]
         try:
@@ -267,26 +286,28 @@ class Runs:
     def try_shapes(self, case: ProofCase) -> None:
         """Hold runs with other channels and batches against the usual one, integers left out."""
         sizes, batch = self.usual_sizes(), (2,) * case.rank
-        base_call = self.call(case, sizes, batch)
-        base = self._called(case, base_call, USUAL, False)
-        bases: dict[bool | None, tuple[Calls, Any]] = {None: base, False: base}
+        bases: dict[Sorts, _Run] = {}
+
+        def base(way: Sorts) -> _Run:
+            if way not in bases:
+                usual = self.call(case, sizes, batch, layer=take_way(self.layer(case), way))
+                bases[way] = self._called(case, usual, USUAL, False)
+            return bases[way]
+
         for channels in chain(*self._channels()):
             layer = self._as_made(case, channels)
-            way = way_of(layer)
-            if way not in bases:  # it takes its other way, which has proofs of its own
-                usual = self._as_made(case, CHANNELS)
-                take_way(usual, way)
-                bases[way] = self._called(case, self.call(case, sizes, batch, layer=usual), USUAL, False)
-            call = self.call(case, sizes, batch, channels=channels, layer=layer)
-            found = self._called(case, call, USUAL, False)
-            self._alike(case, f"{channels[0]} -> {channels[1]} channels", bases[way], found)
+            for state in (USUAL, COMPILING) if self._also_compiled(channels) else (USUAL,):
+                way = taken(way_of(layer) or "never", state.code)  # each has proofs of its own
+                call = self.call(case, sizes, batch, state, channels, layer)
+                words = f"{channels[0]} -> {channels[1]} channels, {state.name}"
+                self._alike(case, words, base(way), self._called(case, call, state, False))
         for shape in _BATCHES if case.rank else ():
             found = self._called(case, self.call(case, sizes, shape), USUAL, False)
-            self._alike(case, f"a batch of {shape}", base, found)
+            self._alike(case, f"a batch of {shape}", base(self.trial.way("eager")), found)
 
     def _channels(self) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
         """Channel counts to be tried: usual ones, and integers of the source beside 2."""
-        if self.trial.symmetrised:
+        if self.trial.sorts != "never":
             return [], []  # layers as they are made, whichever way they take, were tried before
         slots = len(self.trial.dense)
         light = slots * 512 * 4 < 2**22
@@ -298,17 +319,21 @@ class Runs:
             [(n, 2) for n in literals] + [(2, n) for n in literals] if light else [],
         )
 
+    def _also_compiled(self, channels: tuple[int, int]) -> bool:
+        """Whether a layer with these channels runs while torch compiles, too."""
+        return channels in _MANY and len(self.trial.dense) * prod(channels) <= _FEW_WEIGHTS
+
     def _as_made(self, case: ProofCase, channels: tuple[int, int]) -> nn.Module:
         """A layer that takes the way that it chooses itself."""
         usual = Case(case.basis, {}, case.normalization, case.bias)
         return self.trial.new(usual, torch.float64, channels, as_made=True)
 
-    def _alike(self, case: ProofCase, words: str, base: tuple[Calls, Any], found: tuple[Calls, Any]) -> None:
+    def _alike(self, case: ProofCase, words: str, base: _Run, found: _Run) -> None:
         difference = first_difference(base, found)
         if difference is not None:
             raise Mismatch(f"{case}\n{words}: {difference}")
 
-    def _called(self, case: ProofCase, call: _Call, state: State, integers: bool = True) -> tuple[Calls, Any]:
+    def _called(self, case: ProofCase, call: _Call, state: State, integers: bool = True) -> _Run:
         try:
             with state.around():
                 for _ in range(state.calls - 1):
@@ -323,16 +348,34 @@ class Runs:
 
     def try_compiled(self, case: ProofCase) -> None:
         """Hold the graph that ``torch.compile`` makes against an eager run."""
-        call = self.call(case, self.usual_sizes(), (2,) * case.rank)
-        known = call.known
-        eager = dispatched(call, known)
+        call = self._call_as_compiled(case)
+        eager = dispatched(call, call.known)
+        layer = take_way(call.layer, self.trial.sorts)
         try:
-            found = compiled(call.layer, call.of, known)
+            found = compiled(layer, call.of, call.known)
         except Exception as error:
             raise Mismatch(f"{case}\nit cannot be compiled as one graph: {in_one_line(error)}") from None
         difference = first_difference(eager, found)
         if difference is not None:
             raise Mismatch(f"{case}\ncompiled, it is not what it is in eager mode: {difference}")
+
+    def try_exported(self, case: ProofCase) -> None:
+        """Hold the graph that ``torch.export`` makes against an eager run."""
+        call = self._call_as_compiled(case)
+        eager = dispatched(call, call.known)
+        layer = take_way(self.layer(case), self.trial.sorts)
+        try:
+            program = exported(layer, self.proofs.setting(case), self.trial.subject.layout)
+        except Unproved as error:
+            raise Mismatch(f"{case}\n{error}") from None
+        roles = call.roles
+        found = dispatched(lambda: program.run(roles), call.known)
+        self._alike(case, "exported, it is not what it is in eager mode", eager, found)
+
+    def _call_as_compiled(self, case: ProofCase) -> _Call:
+        """A layer that computes in eager mode as those of the trial do in compiled code."""
+        layer = take_way(self.layer(case), self.trial.way("compiled"))
+        return self.call(case, self.usual_sizes(), (2,) * case.rank, layer=layer)
 
     # ------------------------------------------------------------ the checks
 
@@ -346,7 +389,7 @@ class Runs:
             single,
             lambda case, _: self.try_states(case),
         )
-        backward = ", ".join(state.name for state in STATES if state.backward)
+        backward = ", ".join(state.name for state in _TRAINED if state is not USUAL)
         yield Rung(
             "gradients in these states",
             f"the same operations of forward and backward pass, casts left out: {backward}; "
@@ -359,7 +402,9 @@ class Runs:
         if wide:
             others.insert(0, "for integers of the source as channels beside 2")
         if usual:
-            others.insert(0, ", ".join(f"{a} -> {b}" for a, b in usual) + " channels")
+            many = ", ".join(f"{a} -> {b}" for a, b in usual if self._also_compiled((a, b)))
+            also = f" (of {many} also {COMPILING.name})" if many else ""
+            others.insert(0, ", ".join(f"{a} -> {b}" for a, b in usual) + f" channels{also}")
         yield Rung(
             "channels and batches",
             f"the same calls for {', '.join(others)}",
@@ -386,7 +431,7 @@ class Runs:
                 "sizes as exported",
                 f"the same operations at {len(ladder)} sizes from {_sizes_in_words(ladder[0])} to "
                 f"{_sizes_in_words(ladder[-1])}, among them {integers} of the source; batch rank 1",
-                plain if self._whole else mean[-1:] if self.trial.symmetrised else mean,
+                plain if self._whole else mean if self.trial.sorts == "never" else mean[-1:],
                 lambda case, _: self.try_sizes(case),
             )
         if not self.trial.heavy:
@@ -395,6 +440,26 @@ class Runs:
                 f'one graph with the same operations, for dynamic sizes; normalization "mean"; {sizes}',
                 mean if self._whole else mean[-1:],
                 lambda case, _: self.try_compiled(case),
+            )
+
+    def as_other_ways(self, proofs: Proofs) -> Iterator[Rung]:
+        """Runs held against those of the other two ways, where proofs of this one would be the same again.
+
+        ``proofs``: those of the way that is taken in eager code.
+        """
+        yield Rung(
+            "options",
+            "the same operations of forward and backward pass, eager and while torch compiles, for every "
+            f"setting of the proof of eager code; {_sizes_in_words(self.round_sizes())}",
+            proofs.forward_cases(),
+            lambda case, _: self.try_gradients(case, (USUAL, COMPILING)),
+        )
+        if not self.trial.heavy:
+            yield Rung(
+                "exported as eager",
+                f"the same operations, for dynamic sizes; {_sizes_in_words(self.usual_sizes())}",
+                self.proofs.forward_cases()[-1:],
+                lambda case, _: self.try_exported(case),
             )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Callable, Mapping
 from math import prod
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 import torch
@@ -33,16 +33,36 @@ from symeq.verification.load import Subject
 from symeq.verification.report import Counterexample
 from symeq.verification.samples import by_counts, draw_masks, nonzero, real_entries
 
+Sorts: TypeAlias = Literal["never", "always", "compiled"]
+"""When a layer that has two ways to compute takes the one with sorted entries; "compiled": in code that torch
+compiles or exports, and in no other."""
 
-def way_of(layer: nn.Module) -> bool | None:
-    """Which of its two ways to compute a layer takes; None if it has one only."""
-    found = vars(layer).get("symmetrised")
-    return found if isinstance(found, bool) else None
+Code: TypeAlias = Literal["eager", "compiled"]
+CODES: tuple[Code, ...] = ("eager", "compiled")
+"""What runs, or is being made; "compiled" is exported code, too."""
+
+_SYMMETRISED: Mapping[Sorts, bool | None] = {"never": False, "always": True, "compiled": None}
+"""The same as layers say it, in their attribute ``symmetrised``."""
 
 
-def take_way(layer: nn.Module, way: bool | None) -> None:
-    """Makes a layer that has two ways take this one."""
-    vars(layer)["symmetrised"] = way
+def way_of(layer: nn.Module) -> Sorts | None:
+    """When a layer sorts entries; None if it has one way to compute only."""
+    said = vars(layer).get("symmetrised", "nothing")
+    return next((way for way, value in _SYMMETRISED.items() if said is value), None)
+
+
+def take_way(layer: nn.Module, way: Sorts) -> nn.Module:
+    """The layer itself, which sorts entries then from now on, if it has two ways to compute."""
+    if way_of(layer) is not None:
+        vars(layer)["symmetrised"] = _SYMMETRISED[way]
+    return layer
+
+
+def taken(way: Sorts, code: Code) -> Sorts:
+    """Whether entries are sorted in such code: "never" or "always"."""
+    if way != "compiled":
+        return way
+    return "always" if code == "compiled" else "never"
 
 
 def has_two_ways(subject: Subject) -> bool:
@@ -56,19 +76,22 @@ def has_two_ways(subject: Subject) -> bool:
 class Trial:
     """The class on trial, the definition it is held against, and the layers made of it so far.
 
-    A layer that has two ways to compute, by its channels, says which in its attribute ``symmetrised``. The
-    layers of a trial take the way it is for, if it is for one.
+    A layer that has two ways to compute takes one by its channels. Those of a trial take the one it is for.
     """
 
-    def __init__(self, subject: Subject, seed: int, symmetrised: bool | None = None) -> None:
+    def __init__(self, subject: Subject, seed: int, sorts: Sorts = "never") -> None:
         self.subject = subject
-        self.symmetrised = symmetrised
+        self.sorts = sorts
         self.signature = subject.signature
         self.seed = seed
         self.dense = Dense(self.signature)
         self.bias_dense = Dense(Signature((), self.signature.outputs))
         self.heavy = len(self.dense) >= HEAVY_SLOTS
         self._layers: dict[tuple[object, ...], nn.Module] = {}
+
+    def way(self, code: Code) -> Sorts:
+        """Whether the layers sort entries in such code: "never" or "always"."""
+        return taken(self.sorts, code)
 
     def rng(self, check: str, at: int) -> np.random.Generator:
         """The random numbers of one case of a check."""
@@ -83,7 +106,7 @@ class Trial:
     @property
     def exact_gradients(self) -> bool:
         """Whether gradients of integers are: sorted entries are divided at the end, so gradients at first."""
-        return not self.symmetrised
+        return self.sorts != "always"
 
     @property
     def gradients_in_words(self) -> str:
@@ -123,8 +146,7 @@ class Trial:
             raise raised(f"{self.subject.layer.__name__}({given})", error) from error
         if as_made:
             return made
-        if self.symmetrised is not None and way_of(made) is not None:
-            take_way(made, self.symmetrised)
+        take_way(made, self.sorts)
         if dtype == torch.float64 and channels == (IN_CHANNELS, OUT_CHANNELS):
             self._layers[self._key(case, channels)] = made
         return made

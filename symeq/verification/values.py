@@ -324,7 +324,7 @@ def _gradients(trial: Trial, sizes: Sequence[Sizes], masks: bool) -> Rung:
                 raise Mismatch(f"{case}\n{name}.grad is None")
             got = tensor.grad.numpy()
             wrong = trial.wrong(
-                got, expected[name], exact=case.normalization == "sum" and not trial.symmetrised
+                got, expected[name], exact=case.normalization == "sum" and trial.exact_gradients
             )
             if wrong is not None:
                 slot = {"x": None, "weight": wrong[0], "bias": len(trial.dense) + wrong[0]}[name]
