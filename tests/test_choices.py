@@ -480,6 +480,16 @@ def test_tuning_measures_other_places(tmp_path: Path) -> None:
     assert path.read_text() == emit("n n -> n n", found.options).text
 
 
+def test_tuning_measures_with_and_without_sorting(tmp_path: Path) -> None:
+    """Many channels, few entries: the model sorts in compiled code; sorting in any is measured, too."""
+    found = symeq.tune("n n -> n n", "2 8 256", repeats=3)
+    words = [word for one in found.measured for word in one.choices.split() if "sorted" in word]
+    assert words[0] == "sorted=compiled"
+    assert "sorted=256" in words
+    path = symeq.generate("n n -> n n", tmp_path, choices=found.choices, made_for=found.made_for)
+    assert path.read_text() == emit("n n -> n n", found.options).text
+
+
 def test_sizes_that_do_not_fit_are_not_measured() -> None:
     """Numbers are counted before any memory is taken."""
     for sizes in ("1000000 1000 1000", "2 512 64"):

@@ -93,9 +93,12 @@ def where_sorted(shapes: Sequence[Shape], choices: Choices) -> tuple[str, ...]:
         return (f"self.symmetrised = min(in_channels, out_channels) >= {choices.sorted_from}",)
     compiled, eager = (_worth_it(shapes[0], sorting) for sorting in (COMPILED, EAGER))
     if choices.sorted_from == IN_COMPILED_CODE:
-        return (f"self.symmetrised = None if {compiled} else False",)
-    lines = (f"compiled = {compiled}", f"eager = {eager}")
-    return (*lines, "self.symmetrised = compiled and (eager or None)")
+        return (f"compiled = {compiled}", "self.symmetrised = None if compiled else False")
+    return (
+        f"compiled = {compiled}",
+        f"eager = {eager}",
+        "self.symmetrised = compiled and (eager or None)",
+    )
 
 
 def _worth_it(shape: Shape, sorting: Sorting) -> str:

@@ -255,7 +255,7 @@ def candidates(plan: Plan, workload: Workload) -> list[Choices]:
     best = decide(plan, Choices(), workload)
     places = mixings(plan)
     plain = decide(plan, Choices(mixed="levels" if len(places) > 1 else None), workload)
-    others = [replace(best, forms=(), mixed=where) for where in places if where != "levels"]
+    others = [Choices(sums=best.sums, mixed=where) for where in places if where != "levels"]
     most = NOT_WORTH_MEASURING * seconds(plan, best, workload)
     others = [choices for choices in others if seconds(plan, choices, workload) <= most]
     first = (best, plain)

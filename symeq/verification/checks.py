@@ -123,7 +123,7 @@ def sorted_if_compiled(subject: Subject, seed: int, unsorted: Proofs) -> list[Ru
     proofs = Proofs(trial, brief=True)
     proofs.programs = unsorted.programs  # which eager runs are held against
     runs = Runs(trial, proofs)
-    rungs = [*runs.among_themselves(), *runs.as_proved(), *runs.as_other_ways(unsorted)]
+    rungs = [*runs.as_other_ways(unsorted), *runs.among_themselves(), *runs.as_proved()]
     return _named(
         rungs, "symmetrised if compiled", "as with fewer channels, entries sorted in compiled code only; "
     )
