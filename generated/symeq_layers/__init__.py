@@ -6,8 +6,8 @@ with letters tell the index set of each axis, as in `EquivariantUItoU` for ``u i
 
 Change the generator, not this file; to emit it again:
     symeq generate --library --out DIR
-template: sha256 0c2642d24e993d36da5e0d47088bff660da5787819b887a52e26fa9a6be5d249
-content:  sha256 455dd74b30c693a0c40c05d69efc5bfdac85cb3ac7f148e1946038584ac7cec2 (with zeros here)
+template: sha256 cf93cfb967b4c4ae1b0a079301dc74f09368323b50fd727a0ebf5b0d8e920dfb
+content:  sha256 d0c1a7719d37bd8896b0cb538ba045d49cf21a672573ff4925d78ec44873046e (with zeros here)
 """
 
 from .invariant_1 import Invariant1

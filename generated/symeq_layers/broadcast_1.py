@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate " -> n" --out DIR
 plan:     sha256 19891cc80d540d973a7d4cbfebcbd18f5dc4a56c36746b4f7f6f8ffafdba19b4
-template: sha256 0c2642d24e993d36da5e0d47088bff660da5787819b887a52e26fa9a6be5d249
-content:  sha256 a4269a15524253ed048c40c02aee1c8e6db6d4cd0862d56a40a380db22041460 (with zeros here)
+template: sha256 cf93cfb967b4c4ae1b0a079301dc74f09368323b50fd727a0ebf5b0d8e920dfb
+content:  sha256 1cd3103243e6d11bd7182e7268f3d67ed5de4f9d8cee7da61d1fd006616fe107 (with zeros here)
 """
 
 import torch

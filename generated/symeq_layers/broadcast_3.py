@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate " -> n n n" --out DIR
 plan:     sha256 ef7c41dc917b3f194380a8ce0be4dda72bcb255fedb7752eaf4ce814a9b88095
-template: sha256 0c2642d24e993d36da5e0d47088bff660da5787819b887a52e26fa9a6be5d249
-content:  sha256 c6069d10d5dfada2775643a0b95712f1d772270c099720870742b8daed397b18 (with zeros here)
+template: sha256 cf93cfb967b4c4ae1b0a079301dc74f09368323b50fd727a0ebf5b0d8e920dfb
+content:  sha256 fb76558720e29e4291cca3e050b2f5ff6c67069d6d39f5ad41371d127b606c1d (with zeros here)
 """
 
 import torch

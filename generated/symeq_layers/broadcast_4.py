@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate " -> n n n n" --out DIR
 plan:     sha256 0c66d4d2ed007b1426c79504c822c72f0b1c0cb52735c0ebf347242b77609679
-template: sha256 0c2642d24e993d36da5e0d47088bff660da5787819b887a52e26fa9a6be5d249
-content:  sha256 141032ff04fbe3bbb5875c9f883b6bf84a72da4fdb6ea5a6c4cbef52b6cf1f28 (with zeros here)
+template: sha256 cf93cfb967b4c4ae1b0a079301dc74f09368323b50fd727a0ebf5b0d8e920dfb
+content:  sha256 a32d24e0ea7fe03fc10cd25e3ef6102136495ef8b30fbf68f56cd66e01bc2cdd (with zeros here)
 """
 
 import torch

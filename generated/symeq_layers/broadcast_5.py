@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate " -> n n n n n" --out DIR
 plan:     sha256 b68d4a6540eb8b64a3a90306de4c142b84bc47df2c897cc69144210d557ab552
-template: sha256 0c2642d24e993d36da5e0d47088bff660da5787819b887a52e26fa9a6be5d249
-content:  sha256 aacb5cbc3be4a5c99361cbdb2a397fcc06c81f2adb3a2cace780836c7d083316 (with zeros here)
+template: sha256 cf93cfb967b4c4ae1b0a079301dc74f09368323b50fd727a0ebf5b0d8e920dfb
+content:  sha256 35699bc9d13b2a4abf071f58f050f110a3589103c809c9b1da41d70104543cb5 (with zeros here)
 """
 
 import torch

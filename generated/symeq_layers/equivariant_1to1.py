@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "n -> n" --out DIR
 plan:     sha256 23c31b78737317ec559318ac94a879dd12bfaca11de29d302e9e3f8460c32b7b
-template: sha256 0c2642d24e993d36da5e0d47088bff660da5787819b887a52e26fa9a6be5d249
-content:  sha256 5b062929ec68b7064bfd36d6f37463a21e454fe745ef5f4d0e5453e02c29fdd0 (with zeros here)
+template: sha256 cf93cfb967b4c4ae1b0a079301dc74f09368323b50fd727a0ebf5b0d8e920dfb
+content:  sha256 171c416ad60a2501165b024e351d5c044f2722c068ed58ec309b449b1b1b7f61 (with zeros here)
 """
 
 import torch

@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "n -> n n" --out DIR
 plan:     sha256 886ad5badb7a12e6ab868bd51bcc69fe8278372d6638318c0e1117c8bf388496
-template: sha256 0c2642d24e993d36da5e0d47088bff660da5787819b887a52e26fa9a6be5d249
-content:  sha256 93a82c75102a0620acf06b2c614a92a5b2b8fc2286ee2550d15bff4f1f14a47c (with zeros here)
+template: sha256 cf93cfb967b4c4ae1b0a079301dc74f09368323b50fd727a0ebf5b0d8e920dfb
+content:  sha256 5508e9358caebbd400643732f6036527051715bce6ec401fd88b890383142291 (with zeros here)
 """
 
 import torch

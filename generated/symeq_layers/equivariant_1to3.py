@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "n -> n n n" --out DIR
 plan:     sha256 8f72146d10fdcafc1f63953092856f85690f1a28e0f19bee30f16f20b0706680
-template: sha256 0c2642d24e993d36da5e0d47088bff660da5787819b887a52e26fa9a6be5d249
-content:  sha256 8b84c4c643d7780ecbeb9444f80f11b43bb281498a9f199103c0398a66a53a1c (with zeros here)
+template: sha256 cf93cfb967b4c4ae1b0a079301dc74f09368323b50fd727a0ebf5b0d8e920dfb
+content:  sha256 ea7737d4f6a9112335e2228f6346e8008895b1e60b6d404012aec9df452468aa (with zeros here)
 """
 
 import torch

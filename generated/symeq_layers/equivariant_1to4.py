@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "n -> n n n n" --out DIR
 plan:     sha256 257350834f6557b84b428c2231116b2a14d59d103844bd12b313b77fe5739e90
-template: sha256 0c2642d24e993d36da5e0d47088bff660da5787819b887a52e26fa9a6be5d249
-content:  sha256 c5a3b20bb8656d875bcec8866c58f045afe2d879b0a9d5bd14d690f211460312 (with zeros here)
+template: sha256 cf93cfb967b4c4ae1b0a079301dc74f09368323b50fd727a0ebf5b0d8e920dfb
+content:  sha256 2372b007c9b0b6830b4e545d696644942f42b01a253fc2978ecd88c52cfca66e (with zeros here)
 """
 
 import torch

@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "n n -> n n" --out DIR
 plan:     sha256 163c81408d139a5d1be743bac274b56002d965e6ffe632c378f62d504b9626cf
-template: sha256 0c2642d24e993d36da5e0d47088bff660da5787819b887a52e26fa9a6be5d249
-content:  sha256 03bbae85107ed6bba8328f26d85a2b8957ac5be613ff5c81b5514cefa28ba15b (with zeros here)
+template: sha256 cf93cfb967b4c4ae1b0a079301dc74f09368323b50fd727a0ebf5b0d8e920dfb
+content:  sha256 5684b5abd106cbb08b55978c38479845de210fbc9fd448551056bf1aa2a60b3c (with zeros here)
 """
 
 import torch

@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "n n -> n n n" --out DIR
 plan:     sha256 db8601ebcb6df62744e833e71ab080c3e1465101c774f66ae46158f2593ac509
-template: sha256 0c2642d24e993d36da5e0d47088bff660da5787819b887a52e26fa9a6be5d249
-content:  sha256 03b8a81469217c926995dced6e3d0b3c0564cb6434572e279dc4c52ee4ba1253 (with zeros here)
+template: sha256 cf93cfb967b4c4ae1b0a079301dc74f09368323b50fd727a0ebf5b0d8e920dfb
+content:  sha256 884fd8a1fe6ea236342f34db8f9b35192f08ede46a385e857233b9426edf04bc (with zeros here)
 """
 
 import torch

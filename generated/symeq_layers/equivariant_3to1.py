@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "n n n -> n" --out DIR
 plan:     sha256 27d90b28b0c777f6c11cebc9c8b26a44448ce8337c2492ba3632e81288b1615a
-template: sha256 0c2642d24e993d36da5e0d47088bff660da5787819b887a52e26fa9a6be5d249
-content:  sha256 cd1e996ebc3a2a0892cd8771b83b00915f7c44a40ec5674ac9ec0ada38a6f414 (with zeros here)
+template: sha256 cf93cfb967b4c4ae1b0a079301dc74f09368323b50fd727a0ebf5b0d8e920dfb
+content:  sha256 cdd4b805796f292e7349ff95ac7d3e8283db3b20627f5529848e60c9c4320e6f (with zeros here)
 """
 
 import torch

@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "n n n -> n n" --out DIR
 plan:     sha256 a0d5f37655bbb2e0165a454bd3f7f129e067a3912d7057ea8e6fcd0c6470c39f
-template: sha256 0c2642d24e993d36da5e0d47088bff660da5787819b887a52e26fa9a6be5d249
-content:  sha256 d9777da550f632f755a8cad5f71f2b3f12fd28be06c222bd2bed0e4e8ae41e38 (with zeros here)
+template: sha256 cf93cfb967b4c4ae1b0a079301dc74f09368323b50fd727a0ebf5b0d8e920dfb
+content:  sha256 061ec40845ad552b78ef41ce7f13c4c56706391e31b62e4e4ac2b871e42b9dc6 (with zeros here)
 """
 
 import torch

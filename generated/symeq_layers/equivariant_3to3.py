@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "n n n -> n n n" --out DIR
 plan:     sha256 91a7b174066130685c76c3536a0abed687c803b1699baa2e3cc7d604c55f4a89
-template: sha256 0c2642d24e993d36da5e0d47088bff660da5787819b887a52e26fa9a6be5d249
-content:  sha256 5579a5520239106741a6588b8773b93118118edaa9786cbe7e0a76ad9ab229c6 (with zeros here)
+template: sha256 cf93cfb967b4c4ae1b0a079301dc74f09368323b50fd727a0ebf5b0d8e920dfb
+content:  sha256 c93e8a6c5efd143b59ff31c386c4a61cc558b1010d6135e55c0e8690f34b924e (with zeros here)
 """
 
 import torch

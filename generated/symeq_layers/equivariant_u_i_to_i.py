@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "u i -> i" --out DIR
 plan:     sha256 9439db06a6b4bfb85ec2b56da1cb732eafdc1857d122291916cdaf5fc16e4fe4
-template: sha256 0c2642d24e993d36da5e0d47088bff660da5787819b887a52e26fa9a6be5d249
-content:  sha256 9e949df9312c345005d13aed54cb09634b5389f00d979aae87da5768d0eae786 (with zeros here)
+template: sha256 cf93cfb967b4c4ae1b0a079301dc74f09368323b50fd727a0ebf5b0d8e920dfb
+content:  sha256 1226e5107a84e9c24961126dce35a844a29bc9cd9ecf7201e43d032db2a13cb7 (with zeros here)
 """
 
 import torch

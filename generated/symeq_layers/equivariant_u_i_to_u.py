@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "u i -> u" --out DIR
 plan:     sha256 d38b976e6283a61cdadf8b2263ca123fcf5a16cfc235495d467f1b946dd60be4
-template: sha256 0c2642d24e993d36da5e0d47088bff660da5787819b887a52e26fa9a6be5d249
-content:  sha256 4e04ef90f50ac616f5e28a0e02e5b81d704fcff81b9b369f5a177a3dc3185f9d (with zeros here)
+template: sha256 cf93cfb967b4c4ae1b0a079301dc74f09368323b50fd727a0ebf5b0d8e920dfb
+content:  sha256 8be2b3c13fd3f4c8fdfe6e160b0302cac97cd557bf68d8d2767fb01f51bc43c4 (with zeros here)
 """
 
 import torch

@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "u i -> u i" --out DIR
 plan:     sha256 83c899279aac0fca5ea2ac7dc61deb99eefea1cf718e601673cd50b0a431d213
-template: sha256 0c2642d24e993d36da5e0d47088bff660da5787819b887a52e26fa9a6be5d249
-content:  sha256 3bedcafc8d17056099b1214417cad540851b7b28b145e0509765851281b3fd06 (with zeros here)
+template: sha256 cf93cfb967b4c4ae1b0a079301dc74f09368323b50fd727a0ebf5b0d8e920dfb
+content:  sha256 b60ac7487ab36efc01e5aab859626aaa42256e9256e24e5238ad5fff477054ea (with zeros here)
 """
 
 import torch

@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "n -> " --out DIR
 plan:     sha256 1e2208bf4b5b1cb9810e01c46bb01039319f996d12df7a18e8be317dcecb69bb
-template: sha256 0c2642d24e993d36da5e0d47088bff660da5787819b887a52e26fa9a6be5d249
-content:  sha256 b43720071f8edc399ad8900bf5a55475bf77337e3cc5eab71a6c79cd34a70a21 (with zeros here)
+template: sha256 cf93cfb967b4c4ae1b0a079301dc74f09368323b50fd727a0ebf5b0d8e920dfb
+content:  sha256 1e7199414beecf1e5596fe671ddc5fc18914d2628b78cb530331bff0bdd8e8b2 (with zeros here)
 """
 
 import torch

@@ -50,12 +50,13 @@ _KINDS = frozenset(("dtype", "device", "layout", "pin_memory", "memory_format", 
 class _Labels:
     """Names of tensors: those given, then the results in their order; constants by their entries.
 
-    Without ``integers``, what depends on sizes is left out of the descriptions. No tensor is kept alive:
-    a run at order 8 makes thousands, of megabytes each.
+    Without ``integers``, what depends on sizes is left out of the descriptions; with ``casts``, dtypes and
+    casts to them are in. No tensor is kept alive: a run at order 8 makes thousands, of megabytes each.
     """
 
-    def __init__(self, known: Mapping[str, Tensor], integers: bool = True) -> None:
+    def __init__(self, known: Mapping[str, Tensor], integers: bool = True, casts: bool = False) -> None:
         self.integers = integers
+        self.casts = casts
         self.names = WeakTensorKeyDictionary({tensor: name for name, tensor in known.items()})
         self.calls: list[tuple[Any, ...]] = []
 
@@ -67,13 +68,16 @@ class _Labels:
             return name
         if isinstance(thing, int) and not isinstance(thing, bool) and not self.integers:
             return None
+        if isinstance(thing, torch.dtype) and self.casts:
+            return str(thing)
         if isinstance(thing, torch.dtype | torch.device | torch.layout | torch.memory_format):
             return None
         if isinstance(thing, list | tuple):
             described = tuple(map(self.describe, thing))
             return described if self.integers else tuple(d for d in described if d is not None)
         if isinstance(thing, dict):
-            return tuple((key, self.describe(entry)) for key, entry in thing.items() if key not in _KINDS)
+            left_out = _KINDS - {"dtype"} if self.casts else _KINDS
+            return tuple((key, self.describe(entry)) for key, entry in thing.items() if key not in left_out)
         if isinstance(thing, int | float | bool | str | type(None)):
             return thing
         return str(thing)
@@ -150,7 +154,8 @@ class _Called(TorchFunctionMode):
             return made  # an attribute such as shape or dtype
         if last in _LOOKS or last.startswith(("is_autocast", "get_autocast")):
             return made
-        if name in _CASTS and (made.is_floating_point() or made.dtype == args[0].dtype):
+        silent = name in _CASTS and not self.labels.casts
+        if silent and (made.is_floating_point() or made.dtype == args[0].dtype):
             self.labels.alias(made, args[0])
             return made
         described = (name, self.labels.describe(args), self.labels.describe(kwargs))
@@ -169,15 +174,18 @@ def dispatched(run: Callable[[], Any], known: Mapping[str, Tensor]) -> tuple[Cal
     return tuple(labels.calls), _described(labels, made)
 
 
-def called(run: Callable[[], Any], known: Mapping[str, Tensor], integers: bool = True) -> tuple[Calls, Any]:
+def called(
+    run: Callable[[], Any], known: Mapping[str, Tensor], integers: bool = True, casts: bool = False
+) -> tuple[Calls, Any]:
     """The calls of torch's functions of a run, and what it returns by name.
 
-    Without ``integers``, runs for different sizes can be compared.
+    Without ``integers``, runs for different sizes can be compared; with ``casts``, casts between
+    floating-point dtypes are calls, too.
 
     Raises:
         Unproved: the run reads entries of a tensor that is not constant.
     """
-    labels = _Labels(known, integers)
+    labels = _Labels(known, integers, casts)
     with _Called(labels):
         made = run()
     return tuple(labels.calls), _described(labels, made)

@@ -69,11 +69,8 @@ def verify(
         proofs = Proofs(trial, brief)
         quick, slow = _rungs(trial, proofs, brief)
         if has_two_ways(subject):
-            sorted_quick, sorted_slow = _sorted(subject, seed)
-            quick, slow = (
-                [*quick, *sorted_quick],
-                [*slow, *sorted_slow, *sorted_if_compiled(subject, seed, proofs)],
-            )
+            for more_quick, more_slow in (_sorted(subject, seed), sorted_if_compiled(subject, seed, proofs)):
+                quick, slow = [*quick, *more_quick], [*slow, *more_slow]
         values = [*quick, *slow]
         total = sum(len(rung.cases) for rung in (*contract, *values))
         done = 0
@@ -95,17 +92,21 @@ def verify(
 def _rungs(trial: Trial, proofs: Proofs, brief: bool) -> tuple[list[Rung], list[Rung]]:
     """All checks of one way to compute but those of the class: of what it does, and of the program."""
     runs = Runs(trial, proofs)
-    checks = [
-        *value_checks(trial),
-        *precision_checks(trial),
-        *transform_checks(trial),
-        *conduct_checks(trial),
-    ]
-    return checks, [
+    return _quick(trial), [
         *runs.among_themselves(),
         *proofs.rungs(),
         *runs.as_proved(),
         *compiled_checks(trial, brief),
+    ]
+
+
+def _quick(trial: Trial) -> list[Rung]:
+    """The checks of what one way to compute does."""
+    return [
+        *value_checks(trial),
+        *precision_checks(trial),
+        *transform_checks(trial),
+        *conduct_checks(trial),
     ]
 
 
@@ -117,16 +118,23 @@ def _sorted(subject: Subject, seed: int) -> tuple[list[Rung], list[Rung]]:
     return _named(quick, *words), _named(slow, *words)
 
 
-def sorted_if_compiled(subject: Subject, seed: int, unsorted: Proofs) -> list[Rung]:
-    """That the one way is taken in eager code and the other in compiled code, where torch is to decide."""
+def sorted_if_compiled(subject: Subject, seed: int, unsorted: Proofs) -> tuple[list[Rung], list[Rung]]:
+    """That the one way is taken in eager code and the other in compiled code, where torch is to decide.
+
+    Both have proofs, one of them ``unsorted``; runs are held against these, and against each other.
+    """
     trial = Trial(subject, seed, "compiled")
     proofs = Proofs(trial, brief=True)
     proofs.programs = unsorted.programs  # which eager runs are held against
     runs = Runs(trial, proofs)
-    rungs = [*runs.as_other_ways(unsorted), *runs.among_themselves(), *runs.as_proved()]
-    return _named(
-        rungs, "symmetrised if compiled", "as with fewer channels, entries sorted in compiled code only; "
-    )
+    slow = [
+        *runs.as_other_ways(unsorted),
+        *runs.among_themselves(),
+        *runs.as_proved(),
+        *compiled_checks(trial, brief=True),
+    ]
+    words = "symmetrised if compiled", "as with fewer channels, entries sorted in compiled code only; "
+    return _named(_quick(trial), *words), _named(slow, *words)
 
 
 def _named(rungs: list[Rung], name: str, scope: str) -> list[Rung]:

@@ -45,7 +45,7 @@ LADDER = (2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 16, 17, 20, 32, 33, 50, 64, 65, 100, 1
 MOST_LITERALS = 40  # integers of the source whose neighbourhoods are added to the ladder
 _ENTRIES = 2**60  # more entries than a tensor can have
 _CHANNELS = ((1, 1), (1, 3), (2, 1), (2, 2), (3, 2), (8, 9), (16, 16), (33, 5), (64, 64), (128, 7))
-_MANY = ((64, 64), (256, 256))  # with which a layer may sort entries, in compiled code or always
+_MANY = ((64, 64), (128, 128), (256, 256))  # with which a layer may sort entries, in compiled code or always
 _MOST_WEIGHTS = 2**25  # entries of a weight whose channels are tried
 _FEW_WEIGHTS = 2**22  # up to so many, channels with which entries may be sorted are tried as compiled, too
 _BATCHES = ((1,), (3,), (5,), (8,), (64,), (2, 1, 2), (1, 2, 1, 3))
@@ -69,6 +69,9 @@ class State:
 USUAL = State("as usual")
 COMPILING = State(
     "while torch compiles", around=lambda: compiling("compiling"), backward=True, code="compiled"
+)
+EXPORTING = State(
+    "while torch exports", around=lambda: compiling("exporting"), backward=True, code="compiled"
 )
 
 
@@ -94,7 +97,7 @@ STATES = (
     State("float64 as default dtype", around=lambda: default_dtype(torch.float64), backward=True),
     State("float16 as default dtype", around=lambda: default_dtype(torch.float16)),
     COMPILING,
-    State("while torch exports", around=lambda: compiling("exporting"), backward=True, code="compiled"),
+    EXPORTING,
 )
 
 _TRAINED = (USUAL, *(state for state in STATES if state.backward))
@@ -291,7 +294,7 @@ class Runs:
         def base(way: Sorts) -> _Run:
             if way not in bases:
                 usual = self.call(case, sizes, batch, layer=take_way(self.layer(case), way))
-                bases[way] = self._called(case, usual, USUAL, False)
+                bases[way] = self._called(case, usual, USUAL, integers=False, casts=True)
             return bases[way]
 
         for channels in chain(*self._channels()):
@@ -300,9 +303,11 @@ class Runs:
                 way = taken(way_of(layer) or "never", state.code)  # each has proofs of its own
                 call = self.call(case, sizes, batch, state, channels, layer)
                 words = f"{channels[0]} -> {channels[1]} channels, {state.name}"
-                self._alike(case, words, base(way), self._called(case, call, state, False))
+                found = self._called(case, call, state, integers=False, casts=True)
+                self._alike(case, words, base(way), found)
         for shape in _BATCHES if case.rank else ():
-            found = self._called(case, self.call(case, sizes, shape), USUAL, False)
+            call = self.call(case, sizes, shape)
+            found = self._called(case, call, USUAL, integers=False, casts=True)
             self._alike(case, f"a batch of {shape}", base(self.trial.way("eager")), found)
 
     def _channels(self) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
@@ -314,9 +319,10 @@ class Runs:
         usual = [c for c in _CHANNELS if light or max(c) <= 16]
         many = _MANY if has_two_ways(self.trial.subject) else ()
         literals = [n for n in integers_of(self.trial.subject.source) if n <= 512][:MOST_LITERALS]
+        wide = [(n, 2) for n in literals] + [(2, n) for n in literals] + [(n, n) for n in literals if many]
         return (
             [c for c in dict.fromkeys((*usual, *many)) if slots * c[0] * c[1] <= _MOST_WEIGHTS],
-            [(n, 2) for n in literals] + [(2, n) for n in literals] if light else [],
+            [c for c in wide if slots * c[0] * c[1] <= _MOST_WEIGHTS] if light else [],
         )
 
     def _also_compiled(self, channels: tuple[int, int]) -> bool:
@@ -333,12 +339,14 @@ class Runs:
         if difference is not None:
             raise Mismatch(f"{case}\n{words}: {difference}")
 
-    def _called(self, case: ProofCase, call: _Call, state: State, integers: bool = True) -> _Run:
+    def _called(
+        self, case: ProofCase, call: _Call, state: State, integers: bool = True, casts: bool = False
+    ) -> _Run:
         try:
             with state.around():
                 for _ in range(state.calls - 1):
                     call()
-                return called(call, call.known, integers)
+                return called(call, call.known, integers, casts)
         except Unproved as found:
             raise Mismatch(f"{case}\n{state.name}: {found}") from None
         except Exception as error:
@@ -400,14 +408,15 @@ class Runs:
         usual, wide = self._channels()
         others = [f"batches of {', '.join(map(str, _BATCHES))}"]
         if wide:
-            others.insert(0, "for integers of the source as channels beside 2")
+            alike = " or as many" if has_two_ways(self.trial.subject) else ""
+            others.insert(0, f"for integers of the source as channels beside 2{alike}")
         if usual:
             many = ", ".join(f"{a} -> {b}" for a, b in usual if self._also_compiled((a, b)))
             also = f" (of {many} also {COMPILING.name})" if many else ""
             others.insert(0, ", ".join(f"{a} -> {b}" for a, b in usual) + f" channels{also}")
         yield Rung(
             "channels and batches",
-            f"the same calls for {', '.join(others)}",
+            f"the same calls, casts among them, for {', '.join(others)}",
             [case for case in single if case.bias and all(kind == "own" for _, kind in case.masks)],
             lambda case, _: self.try_shapes(case),
         )
@@ -449,10 +458,11 @@ class Runs:
         """
         yield Rung(
             "options",
-            "the same operations of forward and backward pass, eager and while torch compiles, for every "
-            f"setting of the proof of eager code; {_sizes_in_words(self.round_sizes())}",
+            "the same operations of forward and backward pass, casts left out, eager, while torch compiles "
+            "and while it exports, for every setting of the proof of eager code; "
+            f"{_sizes_in_words(self.round_sizes())}",
             proofs.forward_cases(),
-            lambda case, _: self.try_gradients(case, (USUAL, COMPILING)),
+            lambda case, _: self.try_gradients(case, (USUAL, COMPILING, EXPORTING)),
         )
         if not self.trial.heavy:
             yield Rung(

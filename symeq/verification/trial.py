@@ -106,7 +106,7 @@ class Trial:
     @property
     def exact_gradients(self) -> bool:
         """Whether gradients of integers are: sorted entries are divided at the end, so gradients at first."""
-        return self.sorts != "always"
+        return self.sorts == "never"
 
     @property
     def gradients_in_words(self) -> str:
@@ -160,7 +160,7 @@ class Trial:
         key = self._key(case, channels)
         if key not in self._layers:
             self._layers[key] = self.new(case, torch.float64, channels)
-        return self.loaded(self._layers[key], parameters)
+        return self.loaded(take_way(self._layers[key], self.sorts), parameters)
 
     def loaded(self, layer: nn.Module, parameters: Parameters) -> nn.Module:
         """The layer itself, with these parameters."""
