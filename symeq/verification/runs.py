@@ -47,7 +47,7 @@ _ENTRIES = 2**60  # more entries than a tensor can have
 _CHANNELS = ((1, 1), (1, 3), (2, 1), (2, 2), (3, 2), (8, 9), (16, 16), (33, 5), (64, 64), (128, 7))
 _MANY = ((64, 64), (128, 128), (256, 256))  # with which a layer may sort entries, in compiled code or always
 _MOST_WEIGHTS = 2**25  # entries of a weight whose channels are tried
-_FEW_WEIGHTS = 2**22  # up to so many, channels with which entries may be sorted are tried as compiled, too
+_FEW_WEIGHTS = 2**22  # up to so many, integers of the source are tried, and as compiled what may be sorted
 _BATCHES = ((1,), (3,), (5,), (8,), (64,), (2, 1, 2), (1, 2, 1, 3))
 
 
@@ -322,7 +322,7 @@ class Runs:
         wide = [(n, 2) for n in literals] + [(2, n) for n in literals] + [(n, n) for n in literals if many]
         return (
             [c for c in dict.fromkeys((*usual, *many)) if slots * c[0] * c[1] <= _MOST_WEIGHTS],
-            [c for c in wide if slots * c[0] * c[1] <= _MOST_WEIGHTS] if light else [],
+            [c for c in wide if slots * c[0] * c[1] <= _FEW_WEIGHTS] if light else [],
         )
 
     def _also_compiled(self, channels: tuple[int, int]) -> bool:
