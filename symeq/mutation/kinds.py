@@ -58,13 +58,15 @@ def propagates(signature: Signature) -> bool:
     return bool(set(signature.inputs) & set(signature.outputs))
 
 
+def most_propagating(signature: Signature) -> int:
+    """How many blocks of one index set propagate at most."""
+    sides = (signature.inputs, signature.outputs)
+    return max((min(side.count(name) for side in sides) for name in signature.index_sets), default=0)
+
+
 def propagates_pairs(signature: Signature) -> bool:
     """Of some index set two blocks propagate, of none more: with some channels compiled code alone sorts."""
-    most = [
-        min(side.count(name) for side in (signature.inputs, signature.outputs))
-        for name in signature.index_sets
-    ]
-    return max(most, default=0) == 2
+    return most_propagating(signature) == 2
 
 
 def several_operators(signature: Signature) -> bool:

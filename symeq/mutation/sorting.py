@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from symeq.mutation.faults import Change, Original, fault
-from symeq.mutation.kinds import both_bases
+from symeq.mutation.kinds import both_bases, most_propagating
 from symeq.signature import Signature
 
 _MANY = (192, 192)  # channels with which the layers of the catalogue take this way, in eager code, too
@@ -13,10 +13,7 @@ _MANY = (192, 192)  # channels with which the layers of the catalogue take this 
 
 def sorts(signature: Signature) -> bool:
     """Two blocks of one index set propagate."""
-    return any(
-        min(side.count(name) for side in (signature.inputs, signature.outputs)) > 1
-        for name in signature.index_sets
-    )
+    return most_propagating(signature) > 1
 
 
 def _shown(original: Original, description: str, text: str) -> Change:

@@ -19,11 +19,12 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from math import prod
 from typing import Literal, TypeAlias, get_args
 
 from symeq.errors import OptionError
-from symeq.plans.cost import Sorting, pays
+from symeq.plans.cost import Sorting, pays, saved_by_sorting
 from symeq.plans.ir import Mix, Permutation, Plan, axis_sets
 from symeq.plans.lower import permuted_mix
 from symeq.plans.mixing import Mixing, mix_at, mixings
@@ -62,6 +63,10 @@ class Shape:
     def pays(self, sorting: Sorting) -> tuple[int, int, int]:
         """When that is worth it, as ``symeq.plans.cost.pays`` says it."""
         return pays(len(self.sets), self.sources, self.targets, sorting)
+
+    def saved_by_sorting(self, sorting: Sorting) -> tuple[Fraction, int, int]:
+        """What it saves for an entry, as ``symeq.plans.cost.saved_by_sorting`` says it."""
+        return saved_by_sorting(len(self.sets), self.sources, self.targets, sorting)
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ from symeq.plans.choices import (
     shapes,
     sortable,
 )
-from symeq.plans.cost import COMPILED, EAGER, Sorting, saved_by_sorting, symbols, work
+from symeq.plans.cost import COMPILED, EAGER, Sorting, symbols, work
 from symeq.plans.ir import Plan
 from symeq.plans.mixing import mixings
 from symeq.signature import Signature
@@ -167,7 +167,7 @@ def _gains(plan: Plan, workload: Workload, sorting: Sorting) -> bool:
     c_in, c_out = workload.in_channels, workload.out_channels
     gained = 0.0
     for shape in sortable(plan).values():
-        saved, there, back = saved_by_sorting(len(shape.sets), shape.sources, shape.targets, sorting)
+        saved, there, back = shape.saved_by_sorting(sorting)
         entries = workload.batch * workload.volume(shape.sets)
         operations = entries * float(saved * c_in * c_out - there * c_in - back * c_out)
         gained += SECONDS_PER_MULTIPLY_ADD * operations - sorting.seconds

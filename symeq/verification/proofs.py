@@ -96,17 +96,14 @@ class Proofs:
         """Such combinations, and no bias."""
         pairs = self._pairs()
         if self.trial.heavy:  # of sorted entries the gradients have too many terms to be held in memory
-            return (
-                [self._case("diagram", "mean", True, 1, self._masks[-1])]
-                if self.trial.sorts == "never"
-                else []
-            )
+            cases = [self._case("diagram", "mean", True, 1, self._masks[-1])]
+            return cases if self.trial.sorts == "never" else []
         if self.reach == "few":
             return [pairs[1]]
         if self.reach == "pairs":  # each basis, normalisation and rank, with and without masks
             return [pairs[2], pairs[3], pairs[7]]
-        cases = [case for rank in (1, 0, 2) for case in self._combinations(rank)]
-        return cases + [self._case(b, "sum", False, 1) for b in BASES]
+        every = [case for rank in (1, 0, 2) for case in self._combinations(rank)]
+        return every + [self._case(b, "sum", False, 1) for b in BASES]
 
     @property
     def _masks(self) -> list[Mapping[str, MaskKind]]:

@@ -7,9 +7,7 @@ not among the states and sizes of their scope was not looked at.
 
 from __future__ import annotations
 
-import ast
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from itertools import chain
 from math import prod
@@ -24,15 +22,15 @@ from symeq.interpretation.recording import (
     Calls,
     called,
     compiled,
-    compiling,
-    default_dtype,
     dispatched,
     first_difference,
 )
-from symeq.interpretation.tracing import CHANNELS, Role, exported
+from symeq.interpretation.tracing import CHANNELS, Program, Role, exported
 from symeq.verification.cases import Case, Mismatch, Rung, raised
+from symeq.verification.integers import integers_of
 from symeq.verification.load import in_one_line
 from symeq.verification.proofs import ProofCase, Proofs
+from symeq.verification.states import COMPILING, EXPORTING, STATES, TRAINED, USUAL, State
 from symeq.verification.trial import CODES, Code, Sorts, Trial, has_two_ways, take_way, taken, way_of
 
 Sizes: TypeAlias = "Mapping[str, int]"
@@ -49,58 +47,6 @@ _MANY = ((64, 64), (128, 128), (256, 256))  # with which a layer may sort entrie
 _MOST_WEIGHTS = 2**25  # entries of a weight whose channels are tried
 _FEW_WEIGHTS = 2**22  # up to so many, integers of the source are tried, and as compiled what may be sorted
 _BATCHES = ((1,), (3,), (5,), (8,), (64,), (2, 1, 2), (1, 2, 1, 3))
-
-
-@dataclass(frozen=True)
-class State:
-    """Something that may be different while a layer runs, and must not matter."""
-
-    name: str
-    dtype: torch.dtype = torch.float64
-    around: Callable[[], AbstractContextManager[Any]] = nullcontext
-    prepare: Callable[[nn.Module], object] = lambda layer: None
-    strided: bool = False
-    gradient: bool = False
-    calls: int = 1
-    backward: bool = False
-    code: Code = "eager"
-
-
-USUAL = State("as usual")
-COMPILING = State(
-    "while torch compiles", around=lambda: compiling("compiling"), backward=True, code="compiled"
-)
-EXPORTING = State(
-    "while torch exports", around=lambda: compiling("exporting"), backward=True, code="compiled"
-)
-
-
-def _frozen(layer: nn.Module) -> None:
-    layer.requires_grad_(False)
-
-
-STATES = (
-    State("gradients of x", gradient=True),
-    State("no_grad", around=torch.no_grad),
-    State("inference_mode", around=torch.inference_mode),
-    State("frozen parameters", prepare=_frozen),
-    State("eval()", prepare=lambda layer: layer.eval(), backward=True),
-    State("a third call", calls=3),
-    State("an input that is not contiguous", strided=True),
-    State("float32", torch.float32, backward=True),
-    State("float16", torch.float16, backward=True),
-    State("bfloat16", torch.bfloat16, backward=True),
-    State(
-        "autocast to bfloat16", torch.float32, lambda: torch.autocast("cpu", torch.bfloat16), backward=True
-    ),
-    State("autocast to float16", torch.float32, lambda: torch.autocast("cpu", torch.float16), backward=True),
-    State("float64 as default dtype", around=lambda: default_dtype(torch.float64), backward=True),
-    State("float16 as default dtype", around=lambda: default_dtype(torch.float16)),
-    COMPILING,
-    EXPORTING,
-)
-
-_TRAINED = (USUAL, *(state for state in STATES if state.backward))
 
 
 @dataclass
@@ -195,22 +141,23 @@ class Runs:
 
     def try_eager(self, case: ProofCase) -> None:
         """Hold an eager run against the graph that was proved."""
-        program = self.proofs.programs.get(case)
-        if program is None:
-            raise Mismatch(f"{case}\nthere is no proved graph to compare with")
+        program = self._proved(case)
         call = self.call(case, self.usual_sizes(), (2, 4)[: case.rank])
-        self._same(str(case), call, program.run)
+        self._same(str(case), call, program)
 
     def try_sizes(self, case: ProofCase) -> None:
         """The same at many sizes, on tensors without memory."""
-        program = self.proofs.programs.get(case)
-        if program is None:
-            raise Mismatch(f"{case}\nthere is no proved graph to compare with")
-        layer = self.layer(case)
+        program, layer = self._proved(case), self.layer(case)
         for sizes in self.ladder(self._whole and case.normalization == "mean"):
             with FakeTensorMode(allow_non_fake_inputs=True):
                 call = self.call(case, sizes, (2,) * case.rank, layer=layer)
-                self._same(f"{case}, {_sizes_in_words(sizes)}", call, program.run)
+                self._same(f"{case}, {_sizes_in_words(sizes)}", call, program)
+
+    def _proved(self, case: ProofCase) -> Program:
+        program = self.proofs.programs.get(case)
+        if program is None:
+            raise Mismatch(f"{case}\nthere is no proved graph to compare with")
+        return program
 
     def ladder(self, whole: bool = True) -> list[dict[str, int]]:
         """Sizes: a ladder, or few of it, and those around each integer in the source; apart and all equal."""
@@ -225,14 +172,14 @@ class Runs:
                     found.append(self.usual_sizes(n, apart))
         return found or [{}]
 
-    def _same(self, words: str, call: _Call, run: Callable[[Mapping[Role, Tensor]], Any]) -> None:
+    def _same(self, words: str, call: _Call, program: Program) -> None:
         known = call.known
         try:
             eager = dispatched(call, known)
         except Exception as error:
             raise raised(f"{words}\nforward", error) from error
         roles = call.roles
-        difference = first_difference(dispatched(lambda: run(roles), known), eager)
+        difference = first_difference(dispatched(lambda: program.run(roles), known), eager)
         if difference is not None:
             raise Mismatch(f"{words}\nin eager mode it is not the exported graph: {difference}")
 
@@ -254,7 +201,7 @@ class Runs:
             found = self._called(case, self.call(case, sizes, batch, state), state)
             self._alike(case, state.name, base[state.code], found)
 
-    def try_gradients(self, case: ProofCase, states: Sequence[State] = _TRAINED) -> None:
+    def try_gradients(self, case: ProofCase, states: Sequence[State] = TRAINED) -> None:
         """Hold the operations of forward and backward pass in some states against the usual ones."""
         sizes, batch = self.round_sizes(), (2,) * case.rank
         base = self._usual(case, lambda layer: self._differentiated(case, sizes, batch, USUAL, layer))
@@ -363,17 +310,14 @@ class Runs:
             found = compiled(layer, call.of, call.known)
         except Exception as error:
             raise Mismatch(f"{case}\nit cannot be compiled as one graph: {in_one_line(error)}") from None
-        difference = first_difference(eager, found)
-        if difference is not None:
-            raise Mismatch(f"{case}\ncompiled, it is not what it is in eager mode: {difference}")
+        self._alike(case, "compiled, it is not what it is in eager mode", eager, found)
 
     def try_exported(self, case: ProofCase) -> None:
         """Hold the graph that ``torch.export`` makes against an eager run."""
         call = self._call_as_compiled(case)
         eager = dispatched(call, call.known)
-        layer = take_way(self.layer(case), self.trial.sorts)
         try:
-            program = exported(layer, self.proofs.setting(case), self.trial.subject.layout)
+            program = exported(self.layer(case), self.proofs.setting(case), self.trial.subject.layout)
         except Unproved as error:
             raise Mismatch(f"{case}\n{error}") from None
         roles = call.roles
@@ -397,7 +341,7 @@ class Runs:
             single,
             lambda case, _: self.try_states(case),
         )
-        backward = ", ".join(state.name for state in _TRAINED if state is not USUAL)
+        backward = ", ".join(state.name for state in TRAINED if state is not USUAL)
         yield Rung(
             "gradients in these states",
             f"the same operations of forward and backward pass, casts left out: {backward}; "
@@ -471,45 +415,6 @@ class Runs:
                 self.proofs.forward_cases()[-1:],
                 lambda case, _: self.try_exported(case),
             )
-
-
-def integers_of(source: str) -> list[int]:
-    """The integers from 2 on that a module mentions, powers and products of literals worked out.
-
-    >>> integers_of("if n > 5 and b * n < 10**6: y = y + 1")
-    [5, 6, 10, 1000000]
-    """
-    try:
-        tree = ast.parse(source)
-    except (SyntaxError, ValueError):
-        return []
-    found: set[int] = set()
-    for node in ast.walk(tree):
-        value = _integer(node)
-        if value is not None and 2 <= value <= 10**7:
-            found.add(value)
-    return sorted(found)
-
-
-def _integer(node: ast.AST) -> int | None:
-    match node:
-        case ast.Constant(value=int(value)) if not isinstance(value, bool):
-            return int(value)
-        case ast.Constant(value=float(real)) if real.is_integer():
-            return int(real)
-        case ast.BinOp(left=left, op=op, right=right):
-            one, two = _integer(left), _integer(right)
-            if one is None or two is None or abs(one) > 10**7 or abs(two) > 10**7:
-                return None
-            if isinstance(op, ast.Mult):
-                return one * two
-            if isinstance(op, ast.Add):
-                return one + two
-            if isinstance(op, ast.Pow) and 0 <= two <= 24:
-                return int(one**two)
-            if isinstance(op, ast.LShift) and 0 <= two <= 24:
-                return one << two
-    return None
 
 
 def _sizes_in_words(sizes: Sizes) -> str:
