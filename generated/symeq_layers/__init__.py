@@ -6,8 +6,8 @@ with letters tell the index set of each axis, as in `EquivariantUItoU` for ``u i
 
 Change the generator, not this file; to emit it again:
     symeq generate --library --out DIR
-template: sha256 cf93cfb967b4c4ae1b0a079301dc74f09368323b50fd727a0ebf5b0d8e920dfb
-content:  sha256 d0c1a7719d37bd8896b0cb538ba045d49cf21a672573ff4925d78ec44873046e (with zeros here)
+template: sha256 d28b0a1c33c09ef7a0e92fbdccb0fcff2a95dd532bd689d8c6beafa075fb5ead
+content:  sha256 d86d9e8ec3199c71b77b44846c2b69025346b746e59125a2b00b682c766ebafe (with zeros here)
 """
 
 from .invariant_1 import Invariant1

@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate " -> n n n n" --out DIR
 plan:     sha256 0c66d4d2ed007b1426c79504c822c72f0b1c0cb52735c0ebf347242b77609679
-template: sha256 cf93cfb967b4c4ae1b0a079301dc74f09368323b50fd727a0ebf5b0d8e920dfb
-content:  sha256 a32d24e0ea7fe03fc10cd25e3ef6102136495ef8b30fbf68f56cd66e01bc2cdd (with zeros here)
+template: sha256 d28b0a1c33c09ef7a0e92fbdccb0fcff2a95dd532bd689d8c6beafa075fb5ead
+content:  sha256 6982d5072719b3d561a811b713f47bf3e3f45308b78528c7c008af619c9026d8 (with zeros here)
 """
 
 import torch

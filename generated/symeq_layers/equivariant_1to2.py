@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "n -> n n" --out DIR
 plan:     sha256 886ad5badb7a12e6ab868bd51bcc69fe8278372d6638318c0e1117c8bf388496
-template: sha256 cf93cfb967b4c4ae1b0a079301dc74f09368323b50fd727a0ebf5b0d8e920dfb
-content:  sha256 5508e9358caebbd400643732f6036527051715bce6ec401fd88b890383142291 (with zeros here)
+template: sha256 d28b0a1c33c09ef7a0e92fbdccb0fcff2a95dd532bd689d8c6beafa075fb5ead
+content:  sha256 d6d5ff8be2a66fd0abe20f9359258b8cc22d8e0b7c38e24f6a1badd9a84bec41 (with zeros here)
 """
 
 import torch

@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "n n n -> n" --out DIR
 plan:     sha256 27d90b28b0c777f6c11cebc9c8b26a44448ce8337c2492ba3632e81288b1615a
-template: sha256 cf93cfb967b4c4ae1b0a079301dc74f09368323b50fd727a0ebf5b0d8e920dfb
-content:  sha256 cdd4b805796f292e7349ff95ac7d3e8283db3b20627f5529848e60c9c4320e6f (with zeros here)
+template: sha256 d28b0a1c33c09ef7a0e92fbdccb0fcff2a95dd532bd689d8c6beafa075fb5ead
+content:  sha256 3803dbb3af583019e9f354acfd2e32dcbe7394011f76519596407410c16211da (with zeros here)
 """
 
 import torch

@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "n n n -> n n" --out DIR
 plan:     sha256 a0d5f37655bbb2e0165a454bd3f7f129e067a3912d7057ea8e6fcd0c6470c39f
-template: sha256 cf93cfb967b4c4ae1b0a079301dc74f09368323b50fd727a0ebf5b0d8e920dfb
-content:  sha256 061ec40845ad552b78ef41ce7f13c4c56706391e31b62e4e4ac2b871e42b9dc6 (with zeros here)
+template: sha256 d28b0a1c33c09ef7a0e92fbdccb0fcff2a95dd532bd689d8c6beafa075fb5ead
+content:  sha256 2a812ee117b4e5d008f53e102d38c38d06eb15fa0e1983502b277ade2f02b482 (with zeros here)
 """
 
 import torch
@@ -226,12 +226,16 @@ def _convolved(
     orders, *matrices = (table.to(terms[0][1].device) for table in tables)
     fourier, inverse = matrices or (None, None)
     size, c = orders.shape
-    # There are n (n + 1) ... (n + c - 1) / c! multisets. With up to n rows more, tracers see from the size
-    # that it is no less than n, and ask nothing.
+    # There are n (n + 1) ... (n + c - 1) / c! multisets. With up to n rows more, exporters see from the
+    # size that it is no less than n, and ask nothing. Compilers may ask, and flatten a product of n and
+    # one quotient without a copy.
     count = 1
     for at in range(1, c):
         count = count * (n + at)
-    count = n * (1 + count // size)
+    if torch.compiler.is_compiling() and not torch.compiler.is_exporting():
+        count = n * ((2 * (count + size) + 1) // (2 * size))  # the same: no part of it is an integer
+    else:
+        count = n * (1 + count // size)
     places, back, times = _sorted(n, count, orders)
     stacked = torch.cat([x.to(dtype) for x in features], -1) if len(features) > 1 else features[0].to(dtype)
     x = _reordered(stacked.flatten(-c - 1, -2), True, places, back, times).unflatten(-2, (size, count))

@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "n n n -> n n n" --out DIR
 plan:     sha256 91a7b174066130685c76c3536a0abed687c803b1699baa2e3cc7d604c55f4a89
-template: sha256 cf93cfb967b4c4ae1b0a079301dc74f09368323b50fd727a0ebf5b0d8e920dfb
-content:  sha256 c93e8a6c5efd143b59ff31c386c4a61cc558b1010d6135e55c0e8690f34b924e (with zeros here)
+template: sha256 d28b0a1c33c09ef7a0e92fbdccb0fcff2a95dd532bd689d8c6beafa075fb5ead
+content:  sha256 0aaa1f0a094533d1c1e66e2763204a90d97433b9c6685e15bc7fa193b107a0ac (with zeros here)
 """
 
 import torch
@@ -438,12 +438,16 @@ def _convolved(
     orders, *matrices = (table.to(terms[0][1].device) for table in tables)
     fourier, inverse = matrices or (None, None)
     size, c = orders.shape
-    # There are n (n + 1) ... (n + c - 1) / c! multisets. With up to n rows more, tracers see from the size
-    # that it is no less than n, and ask nothing.
+    # There are n (n + 1) ... (n + c - 1) / c! multisets. With up to n rows more, exporters see from the
+    # size that it is no less than n, and ask nothing. Compilers may ask, and flatten a product of n and
+    # one quotient without a copy.
     count = 1
     for at in range(1, c):
         count = count * (n + at)
-    count = n * (1 + count // size)
+    if torch.compiler.is_compiling() and not torch.compiler.is_exporting():
+        count = n * ((2 * (count + size) + 1) // (2 * size))  # the same: no part of it is an integer
+    else:
+        count = n * (1 + count // size)
     places, back, times = _sorted(n, count, orders)
     stacked = torch.cat([x.to(dtype) for x in features], -1) if len(features) > 1 else features[0].to(dtype)
     x = _reordered(stacked.flatten(-c - 1, -2), True, places, back, times).unflatten(-2, (size, count))

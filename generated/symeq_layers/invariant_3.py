@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "n n n -> " --out DIR
 plan:     sha256 71bed0be048d26ba81c24e936e773704467ea9308916e70a6692893cafbc83a1
-template: sha256 cf93cfb967b4c4ae1b0a079301dc74f09368323b50fd727a0ebf5b0d8e920dfb
-content:  sha256 9191c07e03276891fb613ba84fc04b9773f7d2afe6c29889c360ad4c37d96132 (with zeros here)
+template: sha256 d28b0a1c33c09ef7a0e92fbdccb0fcff2a95dd532bd689d8c6beafa075fb5ead
+content:  sha256 007c8d9d76653b38656bfba634037356e44d5239237b8881d0c4c1b789a6ec45 (with zeros here)
 """
 
 import torch

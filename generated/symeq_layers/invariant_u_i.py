@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "u i -> " --out DIR
 plan:     sha256 4db696f7502476c024df5b4f5df9b86fcfc27cc4971a3155fbb9067bc81bb96c
-template: sha256 cf93cfb967b4c4ae1b0a079301dc74f09368323b50fd727a0ebf5b0d8e920dfb
-content:  sha256 f4042d71fec5ec7312533898f93a1ca5cece5df9c2d83de909a2da564d96561e (with zeros here)
+template: sha256 d28b0a1c33c09ef7a0e92fbdccb0fcff2a95dd532bd689d8c6beafa075fb5ead
+content:  sha256 eb54bef16c608061f71d73ea06a5301ed02122f0613daf1f7819c761c2996bdc (with zeros here)
 """
 
 import torch
