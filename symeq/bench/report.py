@@ -89,11 +89,20 @@ class Memory:
 
 @dataclass(frozen=True, slots=True)
 class CompileTime:
-    """``torch.compile(dynamic=True)`` with nothing in its caches: seconds, and graphs for all sizes."""
+    """``torch.compile(dynamic=True)`` with nothing in its caches.
+
+    Attributes:
+        seconds: the median; ``lower_quartile`` and ``upper_quartile`` are seconds, too.
+        graphs: how many there are for all sizes.
+        one_line: the median for a function of one line.
+    """
 
     case: Case
     seconds: float
     graphs: int
+    lower_quartile: float
+    upper_quartile: float
+    one_line: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,9 +158,11 @@ class BenchReport:
         """The tables, and what they were measured on."""
         parts: list[Table | str] = [*self._tables()]
         if self.compile_time is not None:
+            cold = self.compile_time
             parts.append(
-                f"torch.compile(dynamic=True), {self.compile_time.case}: {self.compile_time.seconds:.1f} s "
-                f"without caches, graphs for all sizes: {self.compile_time.graphs}"
+                f"torch.compile(dynamic=True), {cold.case}: {cold.seconds:.1f} s without caches "
+                f"({cold.lower_quartile:.1f} - {cold.upper_quartile:.1f}; a function of one line "
+                f"{cold.one_line:.1f} s), graphs for all sizes: {cold.graphs}"
             )
         if timed := [*self.cases, *self.scaling, *self.orbit]:
             training = any(found.training for found in timed)
