@@ -4,23 +4,43 @@ from __future__ import annotations
 
 import ast
 
+TABLE = 9  # integers in one literal, from which on it is a table: of slots, of axes
+
 
 def integers_of(source: str) -> list[int]:
     """The integers from 2 on that a module mentions, powers and products of literals worked out.
 
+    Those of a table are left out, unless they are elsewhere, too.
+
     >>> integers_of("if n > 5 and b * n < 10**6: y = y + 1")
     [5, 6, 10, 1000000]
+    >>> integers_of("SLOTS = ((6, 8, 0, 1, 2), (5, 7, 11, 9, 3)); few = (4, 7)")
+    [4, 7]
     """
     try:
         tree = ast.parse(source)
     except (SyntaxError, ValueError):
         return []
     found: set[int] = set()
-    for node in ast.walk(tree):
+    nodes: list[ast.AST] = [tree]
+    while nodes:
+        node = nodes.pop()
         value = _integer(node)
         if value is not None and 2 <= value <= 10**7:
             found.add(value)
+        if _entries(node) < TABLE:
+            nodes.extend(ast.iter_child_nodes(node))
     return sorted(found)
+
+
+def _entries(node: ast.AST) -> float:
+    """How many integers a literal of nothing but integers holds; for another node, less than any."""
+    match node:
+        case ast.Constant(value=int()):
+            return 1
+        case ast.Tuple(elts=parts) | ast.List(elts=parts):
+            return sum(_entries(part) for part in parts)
+    return float("-inf")
 
 
 def _integer(node: ast.AST) -> int | None:

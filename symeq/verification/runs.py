@@ -378,12 +378,12 @@ class Runs:
             lambda case, _: self.try_eager(case),
         )
         ladder = self.ladder(self._whole)
-        integers = "all integers" if self._whole else "all integers from 20 on"
+        integers = f"all integers{'' if self._whole else ' from 20 on'} of the source but for tables"
         if ladder != [{}]:
             yield Rung(
                 "sizes as exported",
                 f"the same operations at {len(ladder)} sizes from {_sizes_in_words(ladder[0])} to "
-                f"{_sizes_in_words(ladder[-1])}, among them {integers} of the source; batch rank 1",
+                f"{_sizes_in_words(ladder[-1])}, among them {integers}; batch rank 1",
                 plain if self._whole else mean if self.trial.sorts == "never" else mean[-1:],
                 lambda case, _: self.try_sizes(case),
             )
