@@ -312,6 +312,45 @@ def test_a_fault_in_its_gradient_is_refused(old: str, new: str) -> None:
         prove(prove_backward, "n n -> n n", source=text.replace(old, new))
 
 
+# ---------------------------------------------------------------- the size of the tables
+
+
+@pytest.mark.parametrize(("spec", "c"), [("n n -> n n", 2), ("n n n -> n n n", 3)])
+def test_compilers_see_a_product(spec: str, c: int) -> None:
+    """A sum would not be seen to divide a flattened size; it is as many rows as in eager code."""
+    sizes = []
+
+    def backend(graph: torch.fx.GraphModule, _: Any) -> Callable[..., Any]:
+        for node in graph.graph.nodes:
+            if "nonzero_static" in str(node.target):
+                sizes.append(node.meta["example_value"].shape[0].node.expr)
+        return graph.forward
+
+    x = torch.zeros(4, *[5] * c, 2, dtype=torch.float64)
+    torch.compile(layer_of(spec), fullgraph=True, dynamic=True, backend=backend)(x)
+    (n,) = sizes[0].free_symbols
+    for size in sizes:
+        (quotient,) = set(size.args) - {n}
+        assert size.is_Mul and type(quotient).__name__ == "FloorDiv"
+        level = quotient.args[0].as_poly(n).degree() + 1
+        for number in range(2, 40):
+            rising = np.prod([number + at for at in range(1, level)], dtype=int)
+            assert size.subs(n, number) == number * (1 + rising // factorial(level))
+
+
+@pytest.mark.parametrize("spec", ["n n -> n n", "n n n -> n n n"])
+def test_exporters_write_no_condition(spec: str) -> None:
+    """An exported program takes an empty batch and one node, though traced with more."""
+    layer, order = layer_of(spec), spec.split(" -> ")[0].count("n")
+    batch, n = torch.export.Dim("batch", min=0), torch.export.Dim("n", min=1)
+    axes = {0: batch, **dict.fromkeys(range(1, order + 1), n)}
+    example = torch.zeros(3, *[5] * order, 2, dtype=torch.float64)
+    program = torch.export.export(layer, (example,), dynamic_shapes=(axes,)).module()
+    for samples, nodes in ((0, 4), (1, 1), (2, 1), (2, 7)):
+        x = torch.randn(samples, *[nodes] * order, 2, dtype=torch.float64)
+        torch.testing.assert_close(program(x), layer(x))
+
+
 # ---------------------------------------------------------------- sorted in compiled code only
 
 HIDDEN = {

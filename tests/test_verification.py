@@ -21,6 +21,7 @@ from symeq.verification import VerificationReport, verify
 from symeq.verification.dense import Dense, cancellation
 from symeq.verification.load import resolve
 from symeq.verification.proofs import ProofCase, Proofs
+from symeq.verification.runs import Runs
 from symeq.verification.sizes import graded_sizes, large_sizes
 from symeq.verification.trial import Trial
 
@@ -797,3 +798,18 @@ def test_a_brief_proof_of_many_steps_takes_each_option_once(spec: Spec) -> None:
     assert {case["masks"] for case in cases} == {True, False}
     assert proofs.backward_cases()
     assert proofs_of(spec).reach == "every"
+
+
+def test_sizes_where_runs_meet_integers_of_the_source(tmp_path: Path) -> None:
+    """Few sizes are those around a literal and around the number of slots; all have slots, too."""
+    source = emit("n n n -> n n").text
+    end = "        return self._compute(x, masks, sizes, x.dtype)\n"
+    changed = source.replace(end, f'        if sizes["n"] == 77:\n            x = x * 2\n{end}')
+    assert changed != source
+    (tmp_path / "changed.py").write_text(changed)
+    trial = Trial(resolve(str(tmp_path / "changed.py")), 0)
+    runs = Runs(trial, Proofs(trial, brief=True))
+    few = {sizes["n"] for sizes in runs.ladder(whole=False)}
+    assert {51, 52, 53, 76, 77, 78} <= few, "3 -> 2 has 52 slots"
+    assert not {30, 31, 47} & few, "slots, and near no other integer"
+    assert {30, 31, 77} <= {sizes["n"] for sizes in runs.ladder()}

@@ -6,8 +6,8 @@ with letters tell the index set of each axis, as in `EquivariantUItoU` for ``u i
 
 Change the generator, not this file; to emit it again:
     symeq generate --library --out DIR
-template: sha256 d28b0a1c33c09ef7a0e92fbdccb0fcff2a95dd532bd689d8c6beafa075fb5ead
-content:  sha256 d86d9e8ec3199c71b77b44846c2b69025346b746e59125a2b00b682c766ebafe (with zeros here)
+template: sha256 bfcca6ff61903146be68d9e93a05835c8fb9d5b311dfd2190c3fe0431e73fd4e
+content:  sha256 8e7b958f421d757c483f33bea891b80bc2e46d9afcbb72903f456de837a45e96 (with zeros here)
 """
 
 from .invariant_1 import Invariant1

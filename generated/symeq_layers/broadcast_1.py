@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate " -> n" --out DIR
 plan:     sha256 19891cc80d540d973a7d4cbfebcbd18f5dc4a56c36746b4f7f6f8ffafdba19b4
-template: sha256 d28b0a1c33c09ef7a0e92fbdccb0fcff2a95dd532bd689d8c6beafa075fb5ead
-content:  sha256 8bd4499e37b4a7d2c6435dfd33121189193b6328c0e5d38f23b5679c29711577 (with zeros here)
+template: sha256 bfcca6ff61903146be68d9e93a05835c8fb9d5b311dfd2190c3fe0431e73fd4e
+content:  sha256 8d6605ecb6469d670f2f22ca6de597cacc0b4967ecf1dfc2c4b7f844c9567a32 (with zeros here)
 """
 
 import torch

@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate " -> n n n" --out DIR
 plan:     sha256 ef7c41dc917b3f194380a8ce0be4dda72bcb255fedb7752eaf4ce814a9b88095
-template: sha256 d28b0a1c33c09ef7a0e92fbdccb0fcff2a95dd532bd689d8c6beafa075fb5ead
-content:  sha256 a86bd8402d35edf3fa75f115210e990640757f6344299194d204e1f41e08682d (with zeros here)
+template: sha256 bfcca6ff61903146be68d9e93a05835c8fb9d5b311dfd2190c3fe0431e73fd4e
+content:  sha256 a2c163d9b5e63e4c1b9e47dbb2cbd6df0bc26b9cbfbf4e722a085b49086c16ed (with zeros here)
 """
 
 import torch

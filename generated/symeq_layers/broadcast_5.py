@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate " -> n n n n n" --out DIR
 plan:     sha256 b68d4a6540eb8b64a3a90306de4c142b84bc47df2c897cc69144210d557ab552
-template: sha256 d28b0a1c33c09ef7a0e92fbdccb0fcff2a95dd532bd689d8c6beafa075fb5ead
-content:  sha256 6cfd6655ac1fde2b1a78f0aae4ba107b6c07013c05debfa2bfc88ea6338f4174 (with zeros here)
+template: sha256 bfcca6ff61903146be68d9e93a05835c8fb9d5b311dfd2190c3fe0431e73fd4e
+content:  sha256 1d5b850966f5afaf8972867ad53fc6d6d8ac57a631764974a52348b376dfa18b (with zeros here)
 """
 
 import torch

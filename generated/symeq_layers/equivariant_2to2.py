@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "n n -> n n" --out DIR
 plan:     sha256 163c81408d139a5d1be743bac274b56002d965e6ffe632c378f62d504b9626cf
-template: sha256 d28b0a1c33c09ef7a0e92fbdccb0fcff2a95dd532bd689d8c6beafa075fb5ead
-content:  sha256 93fcaa060f5438de3ce4224847543b26f950fd098347a76b087100ac5761f162 (with zeros here)
+template: sha256 bfcca6ff61903146be68d9e93a05835c8fb9d5b311dfd2190c3fe0431e73fd4e
+content:  sha256 2f9289085ae77160669234e7d4d06f396c00918ddb4e687edd4ed6986600bf36 (with zeros here)
 """
 
 import torch
@@ -208,7 +208,8 @@ def _convolved(
     for at in range(1, c):
         count = count * (n + at)
     if torch.compiler.is_compiling() and not torch.compiler.is_exporting():
-        count = n * ((2 * (count + size) + 1) // (2 * size))  # the same: no part of it is an integer
+        # The same, written so that torch cannot take the 1 out of the quotient.
+        count = n * ((2 * (count + size) + 1) // (2 * size))
     else:
         count = n * (1 + count // size)
     places, back, times = _sorted(n, count, orders)

@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "n n -> n n n" --out DIR
 plan:     sha256 db8601ebcb6df62744e833e71ab080c3e1465101c774f66ae46158f2593ac509
-template: sha256 d28b0a1c33c09ef7a0e92fbdccb0fcff2a95dd532bd689d8c6beafa075fb5ead
-content:  sha256 340f0912eac2f986f35bbb529c9de273999d8bc5c858dfedfae63f638a11879e (with zeros here)
+template: sha256 bfcca6ff61903146be68d9e93a05835c8fb9d5b311dfd2190c3fe0431e73fd4e
+content:  sha256 d4bedf4c5749ca3c6a94f325164e12592316f9a2621164d298473ec84176782c (with zeros here)
 """
 
 import torch
@@ -192,7 +192,8 @@ def _convolved(
     for at in range(1, c):
         count = count * (n + at)
     if torch.compiler.is_compiling() and not torch.compiler.is_exporting():
-        count = n * ((2 * (count + size) + 1) // (2 * size))  # the same: no part of it is an integer
+        # The same, written so that torch cannot take the 1 out of the quotient.
+        count = n * ((2 * (count + size) + 1) // (2 * size))
     else:
         count = n * (1 + count // size)
     places, back, times = _sorted(n, count, orders)

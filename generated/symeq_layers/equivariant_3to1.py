@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "n n n -> n" --out DIR
 plan:     sha256 27d90b28b0c777f6c11cebc9c8b26a44448ce8337c2492ba3632e81288b1615a
-template: sha256 d28b0a1c33c09ef7a0e92fbdccb0fcff2a95dd532bd689d8c6beafa075fb5ead
-content:  sha256 3803dbb3af583019e9f354acfd2e32dcbe7394011f76519596407410c16211da (with zeros here)
+template: sha256 bfcca6ff61903146be68d9e93a05835c8fb9d5b311dfd2190c3fe0431e73fd4e
+content:  sha256 69467d1cd314954c59aa023aebf147c64ab0ef7997e3e5afba89527c69336b8f (with zeros here)
 """
 
 import torch

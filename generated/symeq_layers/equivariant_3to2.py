@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "n n n -> n n" --out DIR
 plan:     sha256 a0d5f37655bbb2e0165a454bd3f7f129e067a3912d7057ea8e6fcd0c6470c39f
-template: sha256 d28b0a1c33c09ef7a0e92fbdccb0fcff2a95dd532bd689d8c6beafa075fb5ead
-content:  sha256 2a812ee117b4e5d008f53e102d38c38d06eb15fa0e1983502b277ade2f02b482 (with zeros here)
+template: sha256 bfcca6ff61903146be68d9e93a05835c8fb9d5b311dfd2190c3fe0431e73fd4e
+content:  sha256 893931b2d361815ef451026dc43620e82831d1c7028acb12b908bb444c05f8b9 (with zeros here)
 """
 
 import torch
@@ -233,7 +233,8 @@ def _convolved(
     for at in range(1, c):
         count = count * (n + at)
     if torch.compiler.is_compiling() and not torch.compiler.is_exporting():
-        count = n * ((2 * (count + size) + 1) // (2 * size))  # the same: no part of it is an integer
+        # The same, written so that torch cannot take the 1 out of the quotient.
+        count = n * ((2 * (count + size) + 1) // (2 * size))
     else:
         count = n * (1 + count // size)
     places, back, times = _sorted(n, count, orders)

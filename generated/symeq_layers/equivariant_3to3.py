@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "n n n -> n n n" --out DIR
 plan:     sha256 91a7b174066130685c76c3536a0abed687c803b1699baa2e3cc7d604c55f4a89
-template: sha256 d28b0a1c33c09ef7a0e92fbdccb0fcff2a95dd532bd689d8c6beafa075fb5ead
-content:  sha256 0aaa1f0a094533d1c1e66e2763204a90d97433b9c6685e15bc7fa193b107a0ac (with zeros here)
+template: sha256 bfcca6ff61903146be68d9e93a05835c8fb9d5b311dfd2190c3fe0431e73fd4e
+content:  sha256 4e6ab8cbdca5ec6f73d98eec689a07898a1736dccec1e63f2a71b350646b02a3 (with zeros here)
 """
 
 import torch
@@ -445,7 +445,8 @@ def _convolved(
     for at in range(1, c):
         count = count * (n + at)
     if torch.compiler.is_compiling() and not torch.compiler.is_exporting():
-        count = n * ((2 * (count + size) + 1) // (2 * size))  # the same: no part of it is an integer
+        # The same, written so that torch cannot take the 1 out of the quotient.
+        count = n * ((2 * (count + size) + 1) // (2 * size))
     else:
         count = n * (1 + count // size)
     places, back, times = _sorted(n, count, orders)

@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "n n n n -> n" --out DIR
 plan:     sha256 0cd1c319a2544185169649ba9778986f9f53c257c5844acc5339c0135e053d61
-template: sha256 d28b0a1c33c09ef7a0e92fbdccb0fcff2a95dd532bd689d8c6beafa075fb5ead
-content:  sha256 746791183f5f48958d02f89dc5f71ffafa85d5f60f70ed3a99c201ec18f78561 (with zeros here)
+template: sha256 bfcca6ff61903146be68d9e93a05835c8fb9d5b311dfd2190c3fe0431e73fd4e
+content:  sha256 beff06570f8a3f72f7d2b7c8aeb2e8345172ffdab423f7d6c0c8155880be242a (with zeros here)
 """
 
 import torch

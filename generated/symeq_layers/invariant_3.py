@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "n n n -> " --out DIR
 plan:     sha256 71bed0be048d26ba81c24e936e773704467ea9308916e70a6692893cafbc83a1
-template: sha256 d28b0a1c33c09ef7a0e92fbdccb0fcff2a95dd532bd689d8c6beafa075fb5ead
-content:  sha256 007c8d9d76653b38656bfba634037356e44d5239237b8881d0c4c1b789a6ec45 (with zeros here)
+template: sha256 bfcca6ff61903146be68d9e93a05835c8fb9d5b311dfd2190c3fe0431e73fd4e
+content:  sha256 6ff5758440b8689991c56a3b4bb507fbd47bafc0fbf40d2070727cc8f106826c (with zeros here)
 """
 
 import torch

@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "n n n n -> " --out DIR
 plan:     sha256 f2245cdb3194acdbb01016396593116de9a9f49dc4d15eaad0204f55e6126ef4
-template: sha256 d28b0a1c33c09ef7a0e92fbdccb0fcff2a95dd532bd689d8c6beafa075fb5ead
-content:  sha256 2ca2dc574fa05fdcff89390a8954a03a73f595f3047e16d22657c13ffb497186 (with zeros here)
+template: sha256 bfcca6ff61903146be68d9e93a05835c8fb9d5b311dfd2190c3fe0431e73fd4e
+content:  sha256 570fc90f72a099179a42b7e3ccd465ca9559fde925b49bb60ecbe2d815759a24 (with zeros here)
 """
 
 import torch

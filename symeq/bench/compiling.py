@@ -38,9 +38,7 @@ def measure_compile_time(
         layers.append(_without_caches("serve", case=asdict(case), backend=backend))
         lines.append(_without_caches("serve_one_line", case=asdict(case), backend=backend))
     seconds = [found["seconds"] for found in layers]
-    lower, median, upper = (
-        statistics.quantiles(seconds, n=4, method="inclusive") if repeats > 1 else seconds * 3
-    )
+    lower, median, upper = statistics.quantiles(seconds, n=4, method="inclusive")
     graphs = max(found["graphs"] for found in layers)
     return CompileTime(case, median, graphs, lower, upper, statistics.median(lines))
 

@@ -4,43 +4,49 @@ from __future__ import annotations
 
 import ast
 
-TABLE = 9  # integers in one literal, from which on it is a table: of slots, of axes
 
-
-def integers_of(source: str) -> list[int]:
+def integers_of(source: str, slots: bool = True) -> list[int]:
     """The integers from 2 on that a module mentions, powers and products of literals worked out.
 
-    Those of a table are left out, unless they are elsewhere, too.
+    Last come those that are only in a table of slots, one with each of 0 to m - 1 once; without ``slots``
+    m alone stands for them.
 
     >>> integers_of("if n > 5 and b * n < 10**6: y = y + 1")
     [5, 6, 10, 1000000]
-    >>> integers_of("SLOTS = ((6, 8, 0, 1, 2), (5, 7, 11, 9, 3)); few = (4, 7)")
-    [4, 7]
+    >>> integers_of("SLOTS = (2, 4, 0, 1, 3); small = (4, 7)")
+    [4, 5, 7, 2, 3]
+    >>> integers_of("SLOTS = (2, 4, 0, 1, 3); small = (4, 7)", slots=False)
+    [4, 5, 7]
     """
     try:
         tree = ast.parse(source)
     except (SyntaxError, ValueError):
         return []
     found: set[int] = set()
+    tables: set[int] = set()
     nodes: list[ast.AST] = [tree]
     while nodes:
         node = nodes.pop()
         value = _integer(node)
-        if value is not None and 2 <= value <= 10**7:
+        if value is not None:
             found.add(value)
-        if _entries(node) < TABLE:
+        length = _slots(node)
+        if length:
+            found.add(length)
+            tables.update(range(length))
+        else:
             nodes.extend(ast.iter_child_nodes(node))
-    return sorted(found)
+    groups = (found, tables - found if slots else ())
+    return [value for group in groups for value in sorted(group) if 2 <= value <= 10**7]
 
 
-def _entries(node: ast.AST) -> float:
-    """How many integers a literal of nothing but integers holds; for another node, less than any."""
-    match node:
-        case ast.Constant(value=int()):
-            return 1
-        case ast.Tuple(elts=parts) | ast.List(elts=parts):
-            return sum(_entries(part) for part in parts)
-    return float("-inf")
+def _slots(node: ast.AST) -> int:
+    """How many integers a tuple holds that is 0, 1, 2, ... in some order; 0 for any other node."""
+    if isinstance(node, ast.Tuple):
+        entries = [part.value for part in node.elts if isinstance(part, ast.Constant)]
+        if len(entries) == len(node.elts) and set(entries) == set(range(len(entries))):
+            return len(entries)
+    return 0
 
 
 def _integer(node: ast.AST) -> int | None:

@@ -162,7 +162,8 @@ class Runs:
     def ladder(self, whole: bool = True) -> list[dict[str, int]]:
         """Sizes: a ladder, or few of it, and those around each integer in the source; apart and all equal."""
         # The small integers of a source are slots and axes; every layer is tried around them where ``whole``.
-        literals = [n for n in integers_of(self.trial.subject.source) if whole or n >= 20][:MOST_LITERALS]
+        integers = integers_of(self.trial.subject.source, slots=whole)
+        literals = [n for n in integers if whole or n >= 20][:MOST_LITERALS]
         numbers = {*(LADDER if whole else LADDER[::8]), *(n + d for n in literals for d in (-1, 0, 1))}
         order = max(self.signature.order_in, self.signature.order_out)
         found = []
@@ -378,12 +379,12 @@ class Runs:
             lambda case, _: self.try_eager(case),
         )
         ladder = self.ladder(self._whole)
-        integers = f"all integers{'' if self._whole else ' from 20 on'} of the source but for tables"
+        integers = "all integers" if self._whole else "all integers from 20 on, but for slots,"
         if ladder != [{}]:
             yield Rung(
                 "sizes as exported",
                 f"the same operations at {len(ladder)} sizes from {_sizes_in_words(ladder[0])} to "
-                f"{_sizes_in_words(ladder[-1])}, among them {integers}; batch rank 1",
+                f"{_sizes_in_words(ladder[-1])}, among them {integers} of the source; batch rank 1",
                 plain if self._whole else mean if self.trial.sorts == "never" else mean[-1:],
                 lambda case, _: self.try_sizes(case),
             )
