@@ -122,6 +122,15 @@ class TestGradients:
             bench.run([TINY], 3, training=True, contestants=contestants, allocator="default")
         assert "'planted, forward+backward' is not timed at 2 -> 2, batch 2, n = 5" in str(caught.value)
 
+    def test_rounding_many_terms_is_no_fault(self) -> None:
+        """A gradient of the weight is a sum over 131072 entries here, and a scaled slot is still seen."""
+        case = bench.Case((2, 2), 2, 256, 8)
+        contestants = {bench.LAYER: bench.emitted}
+        bench.run([case], 3, training=True, contestants=contestants, allocator="default")
+        contestants["planted"] = altered(of_weight=scale_one_slot)
+        with pytest.raises(bench.UnequalResultsError, match=r"'planted.* gradient of weight differs"):
+            bench.run([case], 3, training=True, contestants=contestants, allocator="default")
+
     def test_gradients_are_held_against_three_floors(self) -> None:
         """Forward+backward has ratios of its own: three floors, and the layer's own gradients."""
         times = {"floor": 1.0, bench.LAYER: 2.0, f"{bench.LAYER}{bench.TRAINING}": 6.0, "a": 3.0}

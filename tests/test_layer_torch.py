@@ -17,6 +17,8 @@ from torch.func import functional_call, grad, jacrev, stack_module_state, vmap
 
 import symeq
 from oracles import Spec, dense_map, expected, integers, make, make_input, make_sizes, poison, sides
+from symeq.interpretation.recording import called
+from symeq.signature import Signature
 
 pytestmark = pytest.mark.usefixtures("seed")
 
@@ -92,6 +94,16 @@ def test_nothing_given_is_changed_and_the_output_may_be(spec: Spec) -> None:
         y.sum().backward()
         assert torch.equal(y, wanted) and torch.equal(given[0], kept[0]) and given[2] == kept[2]
         assert all(torch.equal(given[1][name], kept[1][name]) for name in sizes)
+
+
+@pytest.mark.parametrize("spec", ["n n n -> n", "n n n n -> n", "u u i -> i", "n n n n -> n n"])
+def test_sums_over_leading_axes_are_taken_one_by_one(spec: str) -> None:
+    """No sum of several axes of x leaves one behind them: compilers would gather from all over x."""
+    signature = Signature.parse(spec)
+    x = torch.randn(2, *[3] * signature.order_in, 4)
+    calls, _ = called(lambda: symeq.layer(spec)(4, 4)(x), {"x": x})
+    sums = [given[1] for name, given, _ in calls if name == "torch.Tensor.sum" and given[0] == "x"]
+    assert sums and all(len(dims) == 1 or dims[-1] == -2 for dims in sums)
 
 
 def test_strides_do_not_matter() -> None:

@@ -6,8 +6,8 @@ with letters tell the index set of each axis, as in `EquivariantUItoU` for ``u i
 
 Change the generator, not this file; to emit it again:
     symeq generate --library --out DIR
-template: sha256 bfcca6ff61903146be68d9e93a05835c8fb9d5b311dfd2190c3fe0431e73fd4e
-content:  sha256 8e7b958f421d757c483f33bea891b80bc2e46d9afcbb72903f456de837a45e96 (with zeros here)
+template: sha256 16c2fe4498862889779a55682c44d3105a604de9bae26cea79a7ffa0e3b12387
+content:  sha256 20c6a88538d8dcf3a8fbbc6ee22f3518878ed1e2e540b906df9be850411a8df1 (with zeros here)
 """
 
 from .invariant_1 import Invariant1

@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate " -> n n n" --out DIR
 plan:     sha256 ef7c41dc917b3f194380a8ce0be4dda72bcb255fedb7752eaf4ce814a9b88095
-template: sha256 bfcca6ff61903146be68d9e93a05835c8fb9d5b311dfd2190c3fe0431e73fd4e
-content:  sha256 a2c163d9b5e63e4c1b9e47dbb2cbd6df0bc26b9cbfbf4e722a085b49086c16ed (with zeros here)
+template: sha256 16c2fe4498862889779a55682c44d3105a604de9bae26cea79a7ffa0e3b12387
+content:  sha256 dbb61ffd8cad88299efe848295d31adcac3d0f2b25e422a28fc13b450ee1cc4d (with zeros here)
 """
 
 import torch

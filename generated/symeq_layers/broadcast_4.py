@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate " -> n n n n" --out DIR
 plan:     sha256 0c66d4d2ed007b1426c79504c822c72f0b1c0cb52735c0ebf347242b77609679
-template: sha256 bfcca6ff61903146be68d9e93a05835c8fb9d5b311dfd2190c3fe0431e73fd4e
-content:  sha256 fe71868617d5e9b23fe17a2fafdac18bdab499d201b0947a591c4ce3aa513af5 (with zeros here)
+template: sha256 16c2fe4498862889779a55682c44d3105a604de9bae26cea79a7ffa0e3b12387
+content:  sha256 3ab4f337a0918df41b8339daae7a349bdb40c70ba6791e6379d9ccf42533102d (with zeros here)
 """
 
 import torch

@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate " -> n n n n n" --out DIR
 plan:     sha256 b68d4a6540eb8b64a3a90306de4c142b84bc47df2c897cc69144210d557ab552
-template: sha256 bfcca6ff61903146be68d9e93a05835c8fb9d5b311dfd2190c3fe0431e73fd4e
-content:  sha256 1d5b850966f5afaf8972867ad53fc6d6d8ac57a631764974a52348b376dfa18b (with zeros here)
+template: sha256 16c2fe4498862889779a55682c44d3105a604de9bae26cea79a7ffa0e3b12387
+content:  sha256 fe485cce05d167b43e5acbef38a7d64b617dbdac1fbdd3aa47c4266a133a572c (with zeros here)
 """
 
 import torch

@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "n -> n" --out DIR
 plan:     sha256 23c31b78737317ec559318ac94a879dd12bfaca11de29d302e9e3f8460c32b7b
-template: sha256 bfcca6ff61903146be68d9e93a05835c8fb9d5b311dfd2190c3fe0431e73fd4e
-content:  sha256 af4f95280166577355e33c0d731c2cd9b68a831804ef10fb5038e146cc226d0d (with zeros here)
+template: sha256 16c2fe4498862889779a55682c44d3105a604de9bae26cea79a7ffa0e3b12387
+content:  sha256 0c4fd386e7432779dfe0d2ecdc570ba1f5957aaca381760f43f02157d51fa8dc (with zeros here)
 """
 
 import torch

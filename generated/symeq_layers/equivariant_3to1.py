@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "n n n -> n" --out DIR
 plan:     sha256 27d90b28b0c777f6c11cebc9c8b26a44448ce8337c2492ba3632e81288b1615a
-template: sha256 bfcca6ff61903146be68d9e93a05835c8fb9d5b311dfd2190c3fe0431e73fd4e
-content:  sha256 69467d1cd314954c59aa023aebf147c64ab0ef7997e3e5afba89527c69336b8f (with zeros here)
+template: sha256 16c2fe4498862889779a55682c44d3105a604de9bae26cea79a7ffa0e3b12387
+content:  sha256 2fef5b42348a70f91fc441e9d68ce2b07488b2ef3548db659ada9d6bcbc4c952 (with zeros here)
 """
 
 import torch
@@ -160,6 +160,13 @@ def _sum(x: Tensor, dims: tuple[int, ...], *scales: Tensor | float | None) -> Te
         if scale is not None:
             total = total * _aligned(scale, total)
     return total
+
+
+def _sum_in_turn(x: Tensor, dims: tuple[int, ...], *scales: Tensor | float | None) -> Tensor:
+    """The same, one axis after another, the last first: it goes through memory from front to back."""
+    for at, (dim, scale) in enumerate(zip(dims[::-1], scales[::-1])):
+        x = _sum(x, (dim + at,), scale)
+    return x
 
 
 def _aligned(scale: Tensor | float, x: Tensor) -> Tensor | float:
@@ -360,7 +367,7 @@ class Equivariant3to1(nn.Module):
         c11 = _sum(c3, (-3,), scale["n"])  # (0) [1 2]
         c12 = _sum(c4, (-2,), scale["n"])  # [0] (1) (2)
         c13 = _sum(c4, (-3,), scale["n"])  # (0) [1] (2)
-        c14 = _sum(x, (-4, -3), scale["n"], scale["n"])  # (0) (1) [2]
+        c14 = _sum_in_turn(x, (-4, -3), scale["n"], scale["n"])  # (0) (1) [2]
         c15 = _sum(c5, (-2,), scale["n"])  # (0 1 2)
         c16 = _sum(c6, (-2,), scale["n"])  # (0 1) (2)
         c17 = _sum(c8, (-2,), scale["n"])  # (0 2) (1)

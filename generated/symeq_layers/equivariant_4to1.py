@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "n n n n -> n" --out DIR
 plan:     sha256 0cd1c319a2544185169649ba9778986f9f53c257c5844acc5339c0135e053d61
-template: sha256 bfcca6ff61903146be68d9e93a05835c8fb9d5b311dfd2190c3fe0431e73fd4e
-content:  sha256 beff06570f8a3f72f7d2b7c8aeb2e8345172ffdab423f7d6c0c8155880be242a (with zeros here)
+template: sha256 16c2fe4498862889779a55682c44d3105a604de9bae26cea79a7ffa0e3b12387
+content:  sha256 5d58ee59c6797459b6da0573318eacfdced61ddf444b7362522a9c7663eb6b6d (with zeros here)
 """
 
 import torch
@@ -162,6 +162,13 @@ def _sum(x: Tensor, dims: tuple[int, ...], *scales: Tensor | float | None) -> Te
         if scale is not None:
             total = total * _aligned(scale, total)
     return total
+
+
+def _sum_in_turn(x: Tensor, dims: tuple[int, ...], *scales: Tensor | float | None) -> Tensor:
+    """The same, one axis after another, the last first: it goes through memory from front to back."""
+    for at, (dim, scale) in enumerate(zip(dims[::-1], scales[::-1])):
+        x = _sum(x, (dim + at,), scale)
+    return x
 
 
 def _aligned(scale: Tensor | float, x: Tensor) -> Tensor | float:
@@ -441,7 +448,7 @@ class Equivariant4to1(nn.Module):
         c53 = _sum(c19, (-2,), scale["n"])  # [0] (1) (2) (3)
         c54 = _sum(c19, (-3,), scale["n"])  # (0) [1] (2) (3)
         c55 = _sum(c7, (-4, -3), scale["n"], scale["n"])  # (0) (1) [2] (3)
-        c56 = _sum(x, (-5, -4, -3), *[scale["n"]] * 3)  # (0) (1) (2) [3]
+        c56 = _sum_in_turn(x, (-5, -4, -3), *[scale["n"]] * 3)  # (0) (1) (2) [3]
         c57 = _sum(c20, (-2,), scale["n"])  # (0 1 2 3)
         c58 = _sum(c21, (-2,), scale["n"])  # (0 1 2) (3)
         c59 = _sum(c23, (-2,), scale["n"])  # (0 1 3) (2)

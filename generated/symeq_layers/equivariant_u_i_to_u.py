@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "u i -> u" --out DIR
 plan:     sha256 d38b976e6283a61cdadf8b2263ca123fcf5a16cfc235495d467f1b946dd60be4
-template: sha256 bfcca6ff61903146be68d9e93a05835c8fb9d5b311dfd2190c3fe0431e73fd4e
-content:  sha256 9c4f19d65da0584cfdb61e2a0e6d6b1dc95beb2ffaf3ec6c44ad8a18af4a9327 (with zeros here)
+template: sha256 16c2fe4498862889779a55682c44d3105a604de9bae26cea79a7ffa0e3b12387
+content:  sha256 81a1d83b568687cc44e044ec08451f2ef9396e8e0b9241175ce8bcc0d967bbfc (with zeros here)
 """
 
 import torch

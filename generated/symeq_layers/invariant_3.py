@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "n n n -> " --out DIR
 plan:     sha256 71bed0be048d26ba81c24e936e773704467ea9308916e70a6692893cafbc83a1
-template: sha256 bfcca6ff61903146be68d9e93a05835c8fb9d5b311dfd2190c3fe0431e73fd4e
-content:  sha256 6ff5758440b8689991c56a3b4bb507fbd47bafc0fbf40d2070727cc8f106826c (with zeros here)
+template: sha256 16c2fe4498862889779a55682c44d3105a604de9bae26cea79a7ffa0e3b12387
+content:  sha256 92d2fd324c426136f863768ab62d8c7ef97fe5972fddb0d7499287f4fe05e1f2 (with zeros here)
 """
 
 import torch

@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "n n n n -> " --out DIR
 plan:     sha256 f2245cdb3194acdbb01016396593116de9a9f49dc4d15eaad0204f55e6126ef4
-template: sha256 bfcca6ff61903146be68d9e93a05835c8fb9d5b311dfd2190c3fe0431e73fd4e
-content:  sha256 570fc90f72a099179a42b7e3ccd465ca9559fde925b49bb60ecbe2d815759a24 (with zeros here)
+template: sha256 16c2fe4498862889779a55682c44d3105a604de9bae26cea79a7ffa0e3b12387
+content:  sha256 a115e9ad64e91b1a0cb683e336db662e4d574b719e4524e329f93bf495d9d7c1 (with zeros here)
 """
 
 import torch

@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "n n n n n -> " --out DIR
 plan:     sha256 9c3bd986e532085d1dbe14412408a2d95a7d0ba49dc94f577d22023ac2352eec
-template: sha256 bfcca6ff61903146be68d9e93a05835c8fb9d5b311dfd2190c3fe0431e73fd4e
-content:  sha256 4dff38f67cc1955a3ae35a3ace90ec2ddaa865dbef19fca2e47994bb4fc45da9 (with zeros here)
+template: sha256 16c2fe4498862889779a55682c44d3105a604de9bae26cea79a7ffa0e3b12387
+content:  sha256 615bab9cd68e007fcc64d5d37d31ca82596a2c37e6f90d806d3efc0a0a433e8f (with zeros here)
 """
 
 import torch

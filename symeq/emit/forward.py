@@ -67,7 +67,10 @@ def _contract_code(step: Contract, contractions: dict[int, AxisMap], signature: 
     if summed:
         dims = literal(dim(axis, len(blocks)) for axis in summed)
         scales = repeated([f'scale["{sets[step.map.axes(blocks[axis])[0]]}"]' for axis in summed])
-        code = f"_sum({code}, {dims}, {scales})"
+        # In one go, each entry of the result would be gathered from all over the input.
+        from_x = step.source == 0 and not _merges(step.map)
+        in_turn = from_x and len(summed) > 1 and summed[-1] < len(blocks) - 1
+        code = f"{'_sum_in_turn' if in_turn else '_sum'}({code}, {dims}, {scales})"
     return code + moved([block for block in blocks if block in step.map.kept], step.map.kept)
 
 

@@ -55,6 +55,7 @@ class LayerView:
     uses_diagonal: bool
     uses_read_diagonal: bool
     uses_sum: bool
+    uses_sum_in_turn: bool
     uses_permuted: bool
     uses_permuted_sum: bool
     uses_accumulated: bool
@@ -128,7 +129,8 @@ def view(plan: Plan, options: EmitOptions) -> LayerView:
         uses_narrow="narrow)" in text,
         uses_diagonal="_diagonal(" in text,
         uses_read_diagonal="_read_diagonal(" in text,
-        uses_sum="_sum(" in text,
+        uses_sum="_sum(" in text or "_sum_in_turn(" in text,
+        uses_sum_in_turn="_sum_in_turn(" in text,
         uses_permuted="_permuted(" in text,
         uses_permuted_sum="_permuted_sum(" in text,
         uses_accumulated="_accumulated(" in text,
