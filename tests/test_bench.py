@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import pytest
@@ -69,11 +70,19 @@ class TestRun:
                 assert difference is not None and difference <= 1e-6
 
     def test_rounds_alternate(self) -> None:
-        """A contestant is called once for the gate, then to warm up, then once in every round."""
+        """A contestant is called once for the gate, then to warm up, then twice in every round."""
         contestants, calls = planted(lambda y: y)
         bench.run([TINY], repeats=4, contestants=contestants, allocator="default")
         least, most = bench.WARM_UPS
-        assert 1 + least + 4 <= len(calls) <= 1 + most + 4
+        assert 1 + least + 2 * 4 <= len(calls) <= 1 + most + 2 * 4
+
+    def test_each_timed_run_follows_one_of_the_same_call(self) -> None:
+        """Whoever else takes part, caches and free memory are as a call leaves them itself."""
+        heard: list[str] = []
+        calls = {name: partial(heard.append, name) for name in "abc"}
+        timed = [(len(heard), key) for key, _ in bench.alternate(calls, 5)]
+        assert len(timed) == 15
+        assert all(heard[at - 2 : at] == [key, key] for at, key in timed)
 
     def test_progress_counts_to_the_end(self) -> None:
         """``progress`` hears 0, 1, 2, ... of one total."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import statistics
 import warnings
-from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
@@ -48,8 +47,6 @@ def run(
 
     Args:
         repeats: timed runs of each contestant, at least 3, in an order drawn anew for each round.
-            Training steps have rounds of their own, with the floor: after one, caches hold its
-            gradients, and what follows would take longer than in use.
         compiled: whether every contestant runs under ``torch.compile``, too.
         progress: is told before every step, for a progress bar.
         training: whether forward and backward are timed, too: output, and gradients of x and weight.
@@ -80,26 +77,19 @@ def run(
         refuse_large(case)
     settings = fix_allocator() if allocator == "fixed" else "as it comes"
     checks = len(cases) * len(contestants) * (1 + compiled) * (1 + training)
-    rounds = repeats * (1 + training) * (1 if together else len(cases))
-    steps = _Steps(progress, checks + rounds + also_default)
+    steps = _Steps(progress, checks + repeats * (1 if together else len(cases)) + also_default)
     entrants = _Entrants(contestants, backend if compiled else None, training, device, steps)
     found: list[CaseReport] = []
     for group in [cases] if together else [[case] for case in cases]:
         if compiled:
             torch.compiler.reset()  # lets go of the graphs of other cases
         entered = [entrants.enter(case) for case in group]
-        samples: dict[tuple[int, str], list[Sample]] = defaultdict(list)
-        for ending in ("", TRAINING) if training else ("",):
-            calls = {
-                (at, name): call
-                for at, entry in enumerate(entered)
-                for name, call in entry.calls.items()
-                if name.endswith(TRAINING) == bool(ending)
-            }
-            for count, (key, sample) in enumerate(alternate(calls, repeats, device)):
-                if count % len(calls) == 0:
-                    steps.next(f"{group[key[0]]}: timing")
-                samples[key].append(sample)
+        calls = {(at, name): call for at, entry in enumerate(entered) for name, call in entry.calls.items()}
+        samples: dict[tuple[int, str], list[Sample]] = {key: [] for key in calls}
+        for count, (key, sample) in enumerate(alternate(calls, repeats, device)):
+            if count % len(calls) == 0:
+                steps.next(f"{group[key[0]]}: timing")
+            samples[key].append(sample)
         for at, entry in enumerate(entered):
             own = {name: samples[at, name] for name in entry.calls}
             found.append(summarise(entry.case, own, entry.differences, entry.left_out))
@@ -159,7 +149,6 @@ class _Entrants:
             entry.differences[name] = check_equal(case, name, forward(), reference)
             entry.calls[name] = forward
         if self.training:
-            entry.calls["floor" + TRAINING] = entry.calls["floor"]
             references = (reference, *problem.reference_gradients())
             taped = problem.taped()
             for name, call in self._prepared(taped, entry, TRAINING):
@@ -222,8 +211,7 @@ def summarise(
 ) -> CaseReport:
     """Medians with quartiles, and the ratios of medians; ``samples`` has ``"floor"`` and ``LAYER``.
 
-    A name that ends in ``TRAINING`` is held against three floors of the same rounds, and against the layer's
-    own gradients.
+    A name that ends in ``TRAINING`` is held against three floors, and against the layer's own gradients.
     """
     quartiles = {
         name: statistics.quantiles([sample.seconds for sample in found], n=4, method="inclusive")
@@ -232,11 +220,8 @@ def summarise(
     timings: dict[bool, list[Timing]] = {False: [], True: []}
     for name, (lower, median, upper) in quartiles.items():
         training = name.endswith(TRAINING)
-        ending = TRAINING if training else ""
-        floors = (3 if training else 1) * quartiles["floor" + ending][1]
-        layer = quartiles[LAYER + ending][1]
-        if name == "floor" + TRAINING:
-            continue
+        floors = (3 if training else 1) * quartiles["floor"][1]
+        layer = quartiles[LAYER + TRAINING if training else LAYER][1]
         timings[training].append(
             Timing(
                 name=name.removesuffix(TRAINING),

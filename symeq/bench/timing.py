@@ -33,7 +33,11 @@ class Sample(NamedTuple):
 def alternate(
     calls: Mapping[Key, Callable[[], object]], repeats: int, device: str = "cpu"
 ) -> Iterator[tuple[Key, Sample]]:
-    """Every call's samples, round by round; the order changes, so that no call always follows the same."""
+    """Every call's samples, round by round; the order changes, so that no call always follows the same.
+
+    Before each timed run the same call runs untimed, as it would in a loop: caches and free memory are
+    as it leaves them, and its time does not depend on who else takes part.
+    """
     order = list(calls)
     shuffle = random.Random(SEED).shuffle
     least, most = WARM_UPS
@@ -44,6 +48,7 @@ def alternate(
     for _ in range(repeats):
         shuffle(order)
         for key in order:
+            calls[key]()
             yield key, sample(calls[key], device)
 
 
