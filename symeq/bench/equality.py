@@ -86,10 +86,11 @@ def check_gradients(
         if result is None:
             problem_text = f"its result has no gradient of {what}"
             raise UnequalResultsError(problem.case, name, float("inf"), problem_text)
+        close = CLOSE
         if what == "weight" and result.shape == reference.shape:
+            close = rounding
             scale = reference.abs().amax((1, 2), keepdim=True)
             scale = torch.where(scale > 0, scale, 1.0)
             result, reference = result.detach().cpu().double() / scale, reference / scale
-        close = rounding if what == "weight" else CLOSE
         worst = max(worst, check_equal(problem.case, name, result, reference, f"gradient of {what}", close))
     return worst
