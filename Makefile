@@ -22,12 +22,12 @@ unexport PYTHONPATH
 
 # The tests of a file stay together, one file to a processor; each process computes with one thread.
 PYTEST_OPTIONS := -n auto --dist loadfile
-$(addprefix test-,checkout wheel slow): export OMP_NUM_THREADS := 1
+$(addprefix test-,checkout source wheel slow): export OMP_NUM_THREADS := 1
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-slow test-checkout test-wheel lint generate check-generated notebooks docs bench clean
+.PHONY: help demo test test-slow test-checkout test-source test-wheel lint generate check-generated notebooks docs bench clean
 
 help: ## list these commands
 	@sed -n 's/^\([a-z][a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(firstword $(MAKEFILE_LIST)) | awk -F'|' '{ printf "%-24s%s\n", $$1, $$2 }'
@@ -35,7 +35,9 @@ help: ## list these commands
 demo: $(DEMO) ## emit three layers and run them on Zachary's karate club
 	$(BIN)/python examples/karate_club.py
 
-test: lint test-checkout check-generated test-wheel ## the whole suite: lint, tests, drift, tests of the built wheel
+# Every test once. The wheel holds the files of the tree, byte by byte (tests/test_packaging.py), so what runs
+# against it would say the same of the tree again, in as many minutes.
+test: lint check-generated test-source test-wheel ## the whole suite: lint, drift, tests of the tree and of the built wheel
 
 test-slow: $(TEST) ## the tests marked slow, with a fresh seed
 	$(BIN)/pytest $(PYTEST_OPTIONS) -m slow --seed random
@@ -44,15 +46,18 @@ lint: $(TEST) ## ruff, and mypy --strict on symeq/
 	$(BIN)/ruff check .
 	$(BIN)/mypy --strict symeq
 
-test-checkout: $(TEST) ## the tests and doctests of the working tree
+test-checkout: $(TEST) ## the tests and doctests with the working tree installed, while working
 	$(BIN)/pytest $(PYTEST_OPTIONS) -m "not slow and not wheel"
+
+test-source: $(TEST) ## the tests that are about the source tree alone
+	$(BIN)/pytest $(PYTEST_OPTIONS) -m "checkout and not slow"
 
 check-generated: $(TEST) ## is the committed library what the templates would write?
 	$(BIN)/symeq generate --library --out $(LIBRARY) --check
 
 # The wheel is built from the sdist, unpacked, and put before the editable install on sys.path. The tests run
 # from an empty folder; SYMEQ_EXPECT makes one of them say where symeq and symeq_layers were imported from.
-test-wheel: $(TEST) ## the same tests against the built wheel
+test-wheel: $(TEST) ## all other tests, against the built wheel
 	rm -rf build
 	mkdir -p build/outside
 	$(BIN)/python -m build --no-isolation --outdir build/dist .

@@ -91,6 +91,17 @@ class TestWheel:
         with zipfile.ZipFile(wheel_path()) as archive:
             assert wheel_complaints(set(archive.namelist()), wanted | templates | layers) == []
 
+    def test_its_files_are_those_of_the_tree_byte_by_byte(self) -> None:
+        """So what the tests say of the wheel holds for the checkout, and they need not run twice."""
+        folders = {"symeq": "symeq", "symeq/templates": "templates", "symeq_layers": "generated/symeq_layers"}
+        with zipfile.ZipFile(wheel_path()) as archive:
+            for arrives, lies in folders.items():
+                names = files_below(CHECKOUT / lies, arrives)
+                assert names
+                for name in names:
+                    mine = CHECKOUT / lies / name.removeprefix(f"{arrives}/")
+                    assert archive.read(name) == mine.read_bytes(), name
+
     def test_its_version_is_the_one_in_the_source(self) -> None:
         """``symeq.__version__`` is the single source."""
         assert f"\nVersion: {import_module('symeq').__version__}\n" in wheel_text("METADATA")
