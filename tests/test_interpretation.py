@@ -7,6 +7,7 @@ import weakref
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
+from typing import Any, TypeAlias
 
 import pytest
 import torch
@@ -18,7 +19,7 @@ from symeq.interpretation import forms
 from symeq.interpretation.claims import prove_backward, prove_forward
 from symeq.interpretation.forms import Unproved
 from symeq.interpretation.meaning import Meaning
-from symeq.interpretation.recording import called, dispatched
+from symeq.interpretation.recording import called, dispatched, first_difference
 from symeq.interpretation.values import Setting
 from symeq.pipeline import emit
 from symeq.signature import EmitOptions, Signature
@@ -221,3 +222,71 @@ def test_a_recorded_run_keeps_no_tensor() -> None:
         calls, result = record(run, {"x": x})
         assert len(calls) == 2 and calls[0][1][0] == "x" and calls[1][1][0] == "%0.0" and result == "%1.0"
     assert left == [None, None]
+
+
+# ---------------------------------------------------------------- recorded runs
+
+Steps: TypeAlias = Callable[[Tensor], Tensor]
+
+
+AGAIN: dict[str, Callable[[Tensor, Tensor, Tensor], Any]] = {
+    "not": lambda z, y, view: z,
+    "itself": lambda z, y, view: z + y,
+    "a view": lambda z, y, view: z + view,
+    "returned": lambda z, y, view: (z, y),
+    "a view returned": lambda z, y, view: (z, view),
+}
+
+
+def added_to(x: Tensor, copy: Steps, again: str = "not") -> Any:
+    """Makes y, adds to a copy of it in place, and uses perhaps y again, or a view of it."""
+    y = x * 2
+    view = y[0]
+    z = copy(y)
+    z += 1
+    return AGAIN[again](z * 3, y, view)
+
+
+@pytest.mark.parametrize("record", [called, dispatched])
+def test_a_copy_may_replace_its_original(record: Any) -> None:
+    """Where nobody uses the original again a run with the copy does the same as one without."""
+    x = torch.ones(2, 3)
+    plain = record(lambda: added_to(x, lambda y: y), {"x": x})
+    copies: list[Steps] = [
+        lambda y: y.clone(),
+        lambda y: y.expand(2, 3),
+        lambda y: y.expand(-1, 3).clone().clone(),
+    ]
+    for copy in copies:
+        assert first_difference(plain, record(lambda copy=copy: added_to(x, copy), {"x": x})) is None
+
+
+@pytest.mark.parametrize("record", [called, dispatched])
+@pytest.mark.parametrize("again", list(AGAIN)[1:])
+def test_a_copy_is_one_if_its_original_is_used_again(record: Any, again: str) -> None:
+    """What is added to the copy does not show in the original, nor in a view of it."""
+    x = torch.ones(2, 3)
+    plain = record(lambda: added_to(x, lambda y: y, again), {"x": x})
+    copied = record(lambda: added_to(x, lambda y: y.clone(), again), {"x": x})
+    assert first_difference(plain, copied) is not None
+
+
+@pytest.mark.parametrize("record", [called, dispatched])
+def test_copies_that_replace_nothing(record: Any) -> None:
+    """Of what is given, which the caller has still, and of one memory that is seen several times."""
+    x = torch.ones(2, 3)
+
+    def recorded(steps: Steps) -> Any:
+        return record(lambda: steps(x), {"x": x})
+
+    def differ(one: Steps, two: Steps) -> bool:
+        return first_difference(recorded(one), recorded(two)) is not None
+
+    assert differ(lambda x: x.mul_(1), lambda x: x.clone().mul_(1))
+    assert differ(lambda x: x[0].mul_(1), lambda x: x[0].clone().mul_(1))
+
+    def repeated(x: Tensor) -> Tensor:
+        return (x * 2)[:, None].expand(2, 4, 3)
+
+    assert differ(lambda x: repeated(x) + 1, lambda x: repeated(x).clone() + 1)
+    assert differ(lambda x: x * 2, repeated)

@@ -6,8 +6,8 @@ with letters tell the index set of each axis, as in `EquivariantUItoU` for ``u i
 
 Change the generator, not this file; to emit it again:
     symeq generate --library --out DIR
-template: sha256 16c2fe4498862889779a55682c44d3105a604de9bae26cea79a7ffa0e3b12387
-content:  sha256 20c6a88538d8dcf3a8fbbc6ee22f3518878ed1e2e540b906df9be850411a8df1 (with zeros here)
+template: sha256 c86668f681612eb0064403d203383416b83f70e66919ea256faaccafb23176dc
+content:  sha256 ad300dc2988bad5a743c61fd3e8f304f14ed5c9a9055b64ebde38c1fa3d8117c (with zeros here)
 """
 
 from .invariant_1 import Invariant1

@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate " -> n" --out DIR
 plan:     sha256 19891cc80d540d973a7d4cbfebcbd18f5dc4a56c36746b4f7f6f8ffafdba19b4
-template: sha256 16c2fe4498862889779a55682c44d3105a604de9bae26cea79a7ffa0e3b12387
-content:  sha256 5df5f1b108b0c0b930abda8e37c6d4f3844bc3d656810472d9620a26ceb4b4e8 (with zeros here)
+template: sha256 c86668f681612eb0064403d203383416b83f70e66919ea256faaccafb23176dc
+content:  sha256 db1b159142c903af0c9fd87ac26e2f560affc5b5ff58229d187384169915d3af (with zeros here)
 """
 
 import torch
@@ -128,7 +128,18 @@ def _mix(
         if factor is not None:
             z = z * _aligned(factor, z)
         total = z if total is None else total + z
-    return total
+    return _anew(total, stacked)
+
+
+def _anew(z: Tensor, x: Tensor) -> Tensor:
+    """z with its sizes said anew, those of x but for the channels, and as a tensor of its own.
+
+    That is for compilers, which copy nothing here. Where a size is split off a flattened one they go on
+    with n * n // n for n; and what is added to a view in place goes by way of the tensor that it views.
+    """
+    if torch.compiler.is_compiling() and not torch.compiler.is_exporting():
+        z = z.expand(*x.shape[:-1], -1).clone()
+    return z
 
 
 class Broadcast1(nn.Module):

@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "n n -> n n" --out DIR
 plan:     sha256 163c81408d139a5d1be743bac274b56002d965e6ffe632c378f62d504b9626cf
-template: sha256 16c2fe4498862889779a55682c44d3105a604de9bae26cea79a7ffa0e3b12387
-content:  sha256 a27a4c3fe9707c478ffb230a11fead21304e97a9806fa6bea8b6a77f17cc86df (with zeros here)
+template: sha256 c86668f681612eb0064403d203383416b83f70e66919ea256faaccafb23176dc
+content:  sha256 1f955a3d73bc5377296e2df17c4c38e9bf908a4f0c696e97bf4f42df9d5c30a9 (with zeros here)
 """
 
 import torch
@@ -156,7 +156,18 @@ def _mix(
         if factor is not None:
             z = z * _aligned(factor, z)
         total = z if total is None else total + z
-    return total
+    return _anew(total, stacked)
+
+
+def _anew(z: Tensor, x: Tensor) -> Tensor:
+    """z with its sizes said anew, those of x but for the channels, and as a tensor of its own.
+
+    That is for compilers, which copy nothing here. Where a size is split off a flattened one they go on
+    with n * n // n for n; and what is added to a view in place goes by way of the tensor that it views.
+    """
+    if torch.compiler.is_compiling() and not torch.compiler.is_exporting():
+        z = z.expand(*x.shape[:-1], -1).clone()
+    return z
 
 
 def _accumulated(
@@ -188,6 +199,7 @@ def _convolved(
     rows: int,
     columns: int,
     n: int,
+    orders: tuple[tuple[int, ...], ...],
     tables: tuple[Tensor, ...],
     dimensions: tuple[int, ...],
     dtype: torch.dtype,
@@ -198,9 +210,9 @@ def _convolved(
     and the sum is its convolution with the weights, which is a matrix product for each irreducible
     representation. Those of the tables are integer matrices: nothing is rounded but the division.
     """
-    orders, *matrices = (table.to(terms[0][1].device) for table in tables)
-    fourier, inverse = matrices or (None, None)
-    size, c = orders.shape
+    device = terms[0][1].device
+    fourier, inverse = (table.to(device) for table in tables) if tables else (None, None)
+    size, c = len(orders), len(orders[0])
     # There are n (n + 1) ... (n + c - 1) / c! multisets. With up to n rows more, exporters see from the
     # size that it is no less than n, and ask nothing. Compilers may ask, and flatten a product of n and
     # one quotient without a copy.
@@ -212,7 +224,7 @@ def _convolved(
         count = n * ((2 * (count + size) + 1) // (2 * size))
     else:
         count = n * (1 + count // size)
-    places, back, times = _sorted(n, count, orders)
+    places, back, times = _sorted(n, count, orders, device)
     stacked = torch.cat([x.to(dtype) for x in features], -1) if len(features) > 1 else features[0].to(dtype)
     x = _reordered(stacked.flatten(-c - 1, -2), True, places, back, times).unflatten(-2, (size, count))
     x = _combined(fourier, x)  # by place in the matrices: (*batch, multisets, channels)
@@ -240,7 +252,7 @@ def _convolved(
         total = torch.stack(total, -3)
         y = (inverse.to(dtype) @ total.flatten(-2)).unflatten(-1, total.shape[-2:]) / size
     y = _reordered(y.flatten(-3, -2), False, back, places, times)
-    return y.unflatten(-2, (n,) * c)
+    return _anew(y.unflatten(-2, (n,) * c), stacked)
 
 
 def _combined(matrix: Tensor | None, x: Tensor | list[Tensor], axis: int = -3) -> tuple[Tensor, ...]:
@@ -252,25 +264,30 @@ def _combined(matrix: Tensor | None, x: Tensor | list[Tensor], axis: int = -3) -
     return y.unflatten(-1, x.shape[axis + 1 :]).unbind(axis)
 
 
-def _sorted(n: int, count: int, orders: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def _sorted(
+    n: int, count: int, orders: tuple[tuple[int, ...], ...], device: torch.device
+) -> tuple[Tensor, Tensor, Tensor]:
     """Where the entries of each multiset of indices lie in a tensor, and where the tensor's lie there.
 
     The first: for each order in turn, the place of every sorted index tuple in that order (the rows
     that are left are (0, ..., 0) again). The second: for each place of the tensor, the first entry
     of the first that says it. The third: for each entry of the first, how often its place is there.
     """
-    size, c = orders.shape
-    index = torch.arange(n, device=orders.device)
+    size, c = len(orders), len(orders[0])
+    index = torch.arange(n, device=device)
     rising = index.unsqueeze(1) <= index
     for _ in range(2, c):
         rising = rising.unsqueeze(-1) & (index.unsqueeze(1) <= index)
-    tuples = rising.nonzero_static(size=count, fill_value=0).t()
-    places = tuples.index_select(0, orders[:, 0])
-    for axis in range(1, c):
-        places = places * n + tuples.index_select(0, orders[:, axis])
-    places = places.flatten()
-    zeros = torch.zeros(n**c, dtype=places.dtype, device=orders.device)
-    numbers = torch.arange(size * count, device=orders.device)
+    indices = rising.nonzero_static(size=count, fill_value=0).unbind(1)
+    listed = []
+    for first, *others in orders:
+        place = indices[first]
+        for axis in others:
+            place = place * n + indices[axis]
+        listed.append(place)
+    places = torch.cat(listed)
+    zeros = torch.zeros(n**c, dtype=places.dtype, device=device)
+    numbers = torch.arange(size * count, device=device)
     back = zeros.scatter_reduce(0, places, numbers, "amin", include_self=False)
     times = zeros.scatter_add(0, places, torch.ones_like(places)).index_select(0, places)
     return places, back, times.unsqueeze(-1)
@@ -490,8 +507,7 @@ class Equivariant2to2(nn.Module):
 
         # Mix: products over the channels, level by level: for each number of propagating blocks.
         if self._sorts():
-            tables = (self._orders_2,)
-            y = _convolved((x,), terms, 0, 1, 1, sizes["n"], tables, (1, 1), wide)
+            y = _convolved((x,), terms, 0, 1, 1, sizes["n"], PERMUTATIONS_2, (), (1, 1), wide)
         else:
             y = _accumulated((x,), terms, 0, 1, PERMUTATIONS_2, narrow)  # propagating blocks: 2 of n
         z1 = _mix((c1, c2, c3), terms, 2, 3, 3, wide)  # propagating blocks: 1 of n
@@ -503,7 +519,10 @@ class Equivariant2to2(nn.Module):
         # Broadcast: from small to large, along blocks that hold outputs only and onto diagonals.
         b2 = b2 + b5[..., None, :]  # (0) (1)
         b1 = b1 + b4[..., None, :]  # (0 1)
-        y += b3[..., None, :, :]  # (0) [1]
+        if self._sorts():
+            y = y + b3[..., None, :, :]  # (0) [1]
+        else:
+            y += b3[..., None, :, :]  # (0) [1]
         y += b2[..., :, None, :]  # [0] (1)
         _diagonal(y, (0, 0)).add_(b1)  # [0 1]
         y = _zero_padding(y, (masks.get("n"), masks.get("n"))).to(dtype)
@@ -632,7 +651,6 @@ class Equivariant2to2(nn.Module):
     def _make_tables(self) -> None:
         """Integer tables: where the levels find their slots and, for orbit weights, their transform."""
         self._tables = {"_slots": torch.as_tensor(SLOTS, device="cpu")}
-        self._tables["_orders_2"] = torch.tensor(PERMUTATIONS_2, device="cpu")
         if self.basis == "orbit":
             strings = torch.tensor(self.BASIS, device="cpu").view(len(self.BASIS), 4)
             merges = _merges(self.BASIS, self.INPUTS + self.OUTPUTS)

@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "n n -> n n n" --out DIR
 plan:     sha256 db8601ebcb6df62744e833e71ab080c3e1465101c774f66ae46158f2593ac509
-template: sha256 16c2fe4498862889779a55682c44d3105a604de9bae26cea79a7ffa0e3b12387
-content:  sha256 08ca0009c60a44377613b39b4dcd4e2e5c73c4cede3ccbda2cff70def14c3aca (with zeros here)
+template: sha256 c86668f681612eb0064403d203383416b83f70e66919ea256faaccafb23176dc
+content:  sha256 e42cf7041b4d3ac87f8a15d767d715ae8f9aafb3da39e140f1e83c37141f53ca (with zeros here)
 """
 
 import torch
@@ -162,7 +162,18 @@ def _mix(
         if factor is not None:
             z = z * _aligned(factor, z)
         total = z if total is None else total + z
-    return total
+    return _anew(total, stacked)
+
+
+def _anew(z: Tensor, x: Tensor) -> Tensor:
+    """z with its sizes said anew, those of x but for the channels, and as a tensor of its own.
+
+    That is for compilers, which copy nothing here. Where a size is split off a flattened one they go on
+    with n * n // n for n; and what is added to a view in place goes by way of the tensor that it views.
+    """
+    if torch.compiler.is_compiling() and not torch.compiler.is_exporting():
+        z = z.expand(*x.shape[:-1], -1).clone()
+    return z
 
 
 def _convolved(
@@ -172,6 +183,7 @@ def _convolved(
     rows: int,
     columns: int,
     n: int,
+    orders: tuple[tuple[int, ...], ...],
     tables: tuple[Tensor, ...],
     dimensions: tuple[int, ...],
     dtype: torch.dtype,
@@ -182,9 +194,9 @@ def _convolved(
     and the sum is its convolution with the weights, which is a matrix product for each irreducible
     representation. Those of the tables are integer matrices: nothing is rounded but the division.
     """
-    orders, *matrices = (table.to(terms[0][1].device) for table in tables)
-    fourier, inverse = matrices or (None, None)
-    size, c = orders.shape
+    device = terms[0][1].device
+    fourier, inverse = (table.to(device) for table in tables) if tables else (None, None)
+    size, c = len(orders), len(orders[0])
     # There are n (n + 1) ... (n + c - 1) / c! multisets. With up to n rows more, exporters see from the
     # size that it is no less than n, and ask nothing. Compilers may ask, and flatten a product of n and
     # one quotient without a copy.
@@ -196,7 +208,7 @@ def _convolved(
         count = n * ((2 * (count + size) + 1) // (2 * size))
     else:
         count = n * (1 + count // size)
-    places, back, times = _sorted(n, count, orders)
+    places, back, times = _sorted(n, count, orders, device)
     stacked = torch.cat([x.to(dtype) for x in features], -1) if len(features) > 1 else features[0].to(dtype)
     x = _reordered(stacked.flatten(-c - 1, -2), True, places, back, times).unflatten(-2, (size, count))
     x = _combined(fourier, x)  # by place in the matrices: (*batch, multisets, channels)
@@ -224,7 +236,7 @@ def _convolved(
         total = torch.stack(total, -3)
         y = (inverse.to(dtype) @ total.flatten(-2)).unflatten(-1, total.shape[-2:]) / size
     y = _reordered(y.flatten(-3, -2), False, back, places, times)
-    return y.unflatten(-2, (n,) * c)
+    return _anew(y.unflatten(-2, (n,) * c), stacked)
 
 
 def _combined(matrix: Tensor | None, x: Tensor | list[Tensor], axis: int = -3) -> tuple[Tensor, ...]:
@@ -236,25 +248,30 @@ def _combined(matrix: Tensor | None, x: Tensor | list[Tensor], axis: int = -3) -
     return y.unflatten(-1, x.shape[axis + 1 :]).unbind(axis)
 
 
-def _sorted(n: int, count: int, orders: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def _sorted(
+    n: int, count: int, orders: tuple[tuple[int, ...], ...], device: torch.device
+) -> tuple[Tensor, Tensor, Tensor]:
     """Where the entries of each multiset of indices lie in a tensor, and where the tensor's lie there.
 
     The first: for each order in turn, the place of every sorted index tuple in that order (the rows
     that are left are (0, ..., 0) again). The second: for each place of the tensor, the first entry
     of the first that says it. The third: for each entry of the first, how often its place is there.
     """
-    size, c = orders.shape
-    index = torch.arange(n, device=orders.device)
+    size, c = len(orders), len(orders[0])
+    index = torch.arange(n, device=device)
     rising = index.unsqueeze(1) <= index
     for _ in range(2, c):
         rising = rising.unsqueeze(-1) & (index.unsqueeze(1) <= index)
-    tuples = rising.nonzero_static(size=count, fill_value=0).t()
-    places = tuples.index_select(0, orders[:, 0])
-    for axis in range(1, c):
-        places = places * n + tuples.index_select(0, orders[:, axis])
-    places = places.flatten()
-    zeros = torch.zeros(n**c, dtype=places.dtype, device=orders.device)
-    numbers = torch.arange(size * count, device=orders.device)
+    indices = rising.nonzero_static(size=count, fill_value=0).unbind(1)
+    listed = []
+    for first, *others in orders:
+        place = indices[first]
+        for axis in others:
+            place = place * n + indices[axis]
+        listed.append(place)
+    places = torch.cat(listed)
+    zeros = torch.zeros(n**c, dtype=places.dtype, device=device)
+    numbers = torch.arange(size * count, device=device)
     back = zeros.scatter_reduce(0, places, numbers, "amin", include_self=False)
     times = zeros.scatter_add(0, places, torch.ones_like(places)).index_select(0, places)
     return places, back, times.unsqueeze(-1)
@@ -512,8 +529,7 @@ class Equivariant2to3(nn.Module):
 
         # Mix: products over the channels, level by level: for each number of propagating blocks.
         if self._sorts():
-            tables = (self._orders_2,)
-            z2 = _convolved((x,), terms, 0, 1, 6, sizes["n"], tables, (1, 1), wide)
+            z2 = _convolved((x,), terms, 0, 1, 6, sizes["n"], PERMUTATIONS_2, (), (1, 1), wide)
         else:
             # propagating blocks: 2 of n
             z2 = _mix(_permuted((x,), PERMUTATIONS_2), terms, 0, 2, 6, narrow).to(wide)
@@ -677,7 +693,6 @@ class Equivariant2to3(nn.Module):
     def _make_tables(self) -> None:
         """Integer tables: where the levels find their slots and, for orbit weights, their transform."""
         self._tables = {"_slots": torch.as_tensor(SLOTS, device="cpu")}
-        self._tables["_orders_2"] = torch.tensor(PERMUTATIONS_2, device="cpu")
         if self.basis == "orbit":
             strings = torch.tensor(self.BASIS, device="cpu").view(len(self.BASIS), 5)
             merges = _merges(self.BASIS, self.INPUTS + self.OUTPUTS)

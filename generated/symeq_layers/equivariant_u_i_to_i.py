@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "u i -> i" --out DIR
 plan:     sha256 9439db06a6b4bfb85ec2b56da1cb732eafdc1857d122291916cdaf5fc16e4fe4
-template: sha256 16c2fe4498862889779a55682c44d3105a604de9bae26cea79a7ffa0e3b12387
-content:  sha256 d06ef7f01f0b859e789ceb2d4d1308828acdaa27a55613f27f8df8eeb67c5d07 (with zeros here)
+template: sha256 c86668f681612eb0064403d203383416b83f70e66919ea256faaccafb23176dc
+content:  sha256 38e96acd779ffc2c7193049bf1b55367d999ff1be31547d6d7995e8991c13eb2 (with zeros here)
 """
 
 import torch
@@ -137,7 +137,18 @@ def _mix(
         if factor is not None:
             z = z * _aligned(factor, z)
         total = z if total is None else total + z
-    return total
+    return _anew(total, stacked)
+
+
+def _anew(z: Tensor, x: Tensor) -> Tensor:
+    """z with its sizes said anew, those of x but for the channels, and as a tensor of its own.
+
+    That is for compilers, which copy nothing here. Where a size is split off a flattened one they go on
+    with n * n // n for n; and what is added to a view in place goes by way of the tensor that it views.
+    """
+    if torch.compiler.is_compiling() and not torch.compiler.is_exporting():
+        z = z.expand(*x.shape[:-1], -1).clone()
+    return z
 
 
 class EquivariantUItoI(nn.Module):

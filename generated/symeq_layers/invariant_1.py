@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "n -> " --out DIR
 plan:     sha256 1e2208bf4b5b1cb9810e01c46bb01039319f996d12df7a18e8be317dcecb69bb
-template: sha256 16c2fe4498862889779a55682c44d3105a604de9bae26cea79a7ffa0e3b12387
-content:  sha256 c22a8c3050b2e8f5a5b36a6d3b9093a138a82a6fd01c5d77851bf233bc801d24 (with zeros here)
+template: sha256 c86668f681612eb0064403d203383416b83f70e66919ea256faaccafb23176dc
+content:  sha256 2e7fdc0b9d23e5ac13963209d932daf38ab7d2fa58951065edd0f73e1661e95f (with zeros here)
 """
 
 import torch
@@ -137,7 +137,18 @@ def _mix(
         if factor is not None:
             z = z * _aligned(factor, z)
         total = z if total is None else total + z
-    return total
+    return _anew(total, stacked)
+
+
+def _anew(z: Tensor, x: Tensor) -> Tensor:
+    """z with its sizes said anew, those of x but for the channels, and as a tensor of its own.
+
+    That is for compilers, which copy nothing here. Where a size is split off a flattened one they go on
+    with n * n // n for n; and what is added to a view in place goes by way of the tensor that it views.
+    """
+    if torch.compiler.is_compiling() and not torch.compiler.is_exporting():
+        z = z.expand(*x.shape[:-1], -1).clone()
+    return z
 
 
 class Invariant1(nn.Module):

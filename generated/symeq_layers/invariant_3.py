@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "n n n -> " --out DIR
 plan:     sha256 71bed0be048d26ba81c24e936e773704467ea9308916e70a6692893cafbc83a1
-template: sha256 16c2fe4498862889779a55682c44d3105a604de9bae26cea79a7ffa0e3b12387
-content:  sha256 92d2fd324c426136f863768ab62d8c7ef97fe5972fddb0d7499287f4fe05e1f2 (with zeros here)
+template: sha256 c86668f681612eb0064403d203383416b83f70e66919ea256faaccafb23176dc
+content:  sha256 919343b6c594512f0cd708475f6a57e44cc5190ff1d0e4841ddf77facefe01d3 (with zeros here)
 """
 
 import torch
@@ -186,7 +186,18 @@ def _mix(
         if factor is not None:
             z = z * _aligned(factor, z)
         total = z if total is None else total + z
-    return total
+    return _anew(total, stacked)
+
+
+def _anew(z: Tensor, x: Tensor) -> Tensor:
+    """z with its sizes said anew, those of x but for the channels, and as a tensor of its own.
+
+    That is for compilers, which copy nothing here. Where a size is split off a flattened one they go on
+    with n * n // n for n; and what is added to a view in place goes by way of the tensor that it views.
+    """
+    if torch.compiler.is_compiling() and not torch.compiler.is_exporting():
+        z = z.expand(*x.shape[:-1], -1).clone()
+    return z
 
 
 class Invariant3(nn.Module):

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from symeq.emit.levels import Level
 from symeq.emit.text import WIDTH, Statement, literal, repeated, wrapped
 from symeq.plans.choices import Form, parts
-from symeq.plans.ir import AxisMap, Broadcast, Contract, Plan, axis_sets
+from symeq.plans.ir import AxisMap, Broadcast, Contract, Mix, Plan, axis_sets
 from symeq.signature import Signature
 
 _OF_MANY_AXES = 4
@@ -75,7 +75,7 @@ def _contract_code(step: Contract, contractions: dict[int, AxisMap], signature: 
 
 
 def mix_lines(
-    plan: Plan, levels: Sequence[Level], forms: Sequence[Form], sortable: set[str]
+    plan: Plan, levels: Sequence[Level], forms: Sequence[Form], sortable: Collection[str]
 ) -> Iterator[Statement]:
     """The products of every level, in its form; a sortable one has a second way."""
     contractions, broadcasts = plan.contractions(), plan.broadcast_maps()
@@ -107,25 +107,33 @@ def mix_lines(
         elif into != result:
             lines.append(Statement(f"{result} = {product}", str(broadcasts[targets[0]])))
         if level.name in sortable:
-            c = mix.level
-            name = axis_sets(contractions[sources[0]], plan.signature.inputs)[0]
-            matrices = f" self._fourier_{c}, self._inverse_{c}" if c > 2 else ""
-            tables = f"(self._orders_{c},{matrices})"
-            yield Statement("if self._sorts():")
-            yield Statement(f"    tables = {tables}")
-            given = (
-                f"{plain}, terms, {level.start}, {len(sources)}, {len(targets)}, sizes[{json.dumps(name)}]"
-            )
-            given += f", tables, {f'DIMENSIONS_{c}' if c > 2 else '(1, 1)'}, wide"
-            call = f"    {result} = _convolved({given})"
-            if len(call) + 8 > WIDTH:
-                call = f"    {result} = _convolved(\n{' ' * 16}{given}\n{' ' * 12})"
-            yield Statement(call)
-            yield Statement("else:")
-            lines = [replace(line, code=f"    {line.code}") for line in lines]
-        yield from lines
+            yield from _either_way(lines, [_sorted_product(plan, mix, level, plain, result)])
+        else:
+            yield from lines
         if len(targets) > 1:
             yield pieces(product, names, [broadcasts[at] for at in targets])
+
+
+def _sorted_product(plan: Plan, mix: Mix, level: Level, features: str, result: str) -> Statement:
+    """The product of a level at sorted entries."""
+    sources, _, targets = parts(mix)
+    name = axis_sets(plan.contractions()[sources[0]], plan.signature.inputs)[0]
+    c = mix.level
+    tables = f"(self._fourier_{c}, self._inverse_{c}), DIMENSIONS_{c}" if c > 2 else "(), (1, 1)"
+    given = f"{features}, terms, {level.start}, {len(sources)}, {len(targets)}, sizes[{json.dumps(name)}]"
+    given += f", PERMUTATIONS_{level.name}"
+    code = f"{result} = _convolved({given}, {tables}, wide)"
+    if len(code) + 12 > WIDTH:
+        inside = f"\n{' ' * 16}".join((f"{given},", f"{tables}, wide"))
+        code = f"{result} = _convolved(\n{' ' * 16}{inside}\n{' ' * 12})"
+    return Statement(code)
+
+
+def _either_way(plain: Iterable[Statement], sorted_: Iterable[Statement]) -> Iterator[Statement]:
+    """Statements where entries are sorted, and others where they are not."""
+    for condition, lines in (("if self._sorts():", sorted_), ("else:", plain)):
+        yield Statement(condition)
+        yield from (replace(line, code=f"    {line.code}") for line in lines)
 
 
 def listed(names: Sequence[str], variable: str) -> tuple[str, list[Statement]]:
@@ -145,28 +153,39 @@ def pieces(product: str, names: Sequence[str], notes: Sequence[AxisMap]) -> Stat
     return Statement(f"(\n{wrapped(names, ' ' * 12)}\n        ) = {product}.chunk({len(names)}, -1)")
 
 
-def broadcast_lines(plan: Plan) -> Iterator[Statement]:
-    """Every tensor added into the next larger one, the output last."""
+def broadcast_lines(
+    plan: Plan, levels: Sequence[Level] = (), sortable: Collection[str] = ()
+) -> Iterator[Statement]:
+    """Every tensor added into the next larger one, the output last; ``sortable``: levels of two ways."""
     broadcasts = plan.broadcast_maps()
     parts_of = {target: len({at for at, _ in mix.targets}) for mix in plan.mixes for target, _ in mix.targets}
+    two_ways = {
+        target
+        for mix, level in zip(plan.mixes, levels, strict=False)
+        if level.name in sortable
+        for target, _ in mix.targets
+    }
     moves: dict[int, list[Broadcast]] = defaultdict(list)
     for move in plan.broadcasts:
         moves[move.target].append(move)
     # In the plan everything has been added to a tensor before it is added to another.
     for target in [at for at in (*(move.source for move in plan.broadcasts), 0) if at in moves]:
-        yield from _accumulate(target, moves[target], parts_of.get(target, 0), broadcasts, plan.signature)
+        made = parts_of.get(target, 0), target in two_ways
+        yield from _accumulate(target, moves[target], *made, broadcasts, plan.signature)
 
 
 def _accumulate(
     target: int,
     moves: list[Broadcast],
     pieces: int,
+    two_ways: bool,
     broadcasts: dict[int, AxisMap],
     signature: Signature,
 ) -> Iterator[Statement]:
     """Adds smaller tensors into one: those that cover it first, then those on diagonals in place.
 
-    ``pieces`` is the number of tensors of the product that starts the target; 0: none does.
+    ``pieces`` is the number of tensors of the product that starts the target (0: none does), ``two_ways``
+    says whether that may have been sorted.
     """
     name = summand(target)
     covering = [move for move in moves if len(set(move.map.blocks)) == len(move.map.blocks)]
@@ -193,10 +212,16 @@ def _accumulate(
     if covering and pieces > 1 and len(covering[0].map.blocks) >= _OF_MANY_AXES:
         yield Statement(f"{name} = {name}.clone()")
         own = True
-    for move in covering:
+    for at, move in enumerate(covering):
         sign = f"{name} +=" if own else f"{name} = {name} +"
         added = f"{summand(move.source)}{_along(move.map, move.map.blocks)}"
-        yield Statement(f"{sign} {added}", str(broadcasts[move.source]))
+        note = str(broadcasts[move.source])
+        if two_ways and pieces == 1 and not at:
+            # What was sorted is a view: if it is changed in place, its gradient is copied once more.
+            apart = [Statement(f"{name} = {name} + {added}", note)]
+            yield from _either_way([Statement(f"{sign} {added}", note)], apart)
+        else:
+            yield Statement(f"{sign} {added}", note)
         own = True
     if on_diagonals and not own:
         yield Statement(f"{name} = {name}.clone()")

@@ -89,10 +89,10 @@ def view(plan: Plan, options: EmitOptions) -> LayerView:
     sorted_levels = sortable(plan) if choices.at_levels and choices.sorted_from != NEVER else {}
     if choices.at_levels:
         forms = [choices.of(name, shape) for name, shape in shapes(plan).items()]
-        mix = tuple(mix_lines(plan, levels, forms, set(sorted_levels)))
+        mix = tuple(mix_lines(plan, levels, forms, sorted_levels))
     else:
         mix = tuple(mixed_lines(plan, levels))
-    broadcast = tuple(broadcast_lines(plan))
+    broadcast = tuple(broadcast_lines(plan, levels, sorted_levels))
     text = "\n".join(line.code for line in (*contract, *mix, *broadcast))
     mixed = {at for m in plan.mixes for at, _ in m.sources}
     return LayerView(

@@ -230,7 +230,8 @@ def _run(node: fx.Node, environment: Mapping[fx.Node, Any], setting: Setting, sy
         raise Unproved(f"the operation {name}.{target._overloadname}")
     if name in _EMPTY:
         return _Tensor(_Cell(None, node.meta["val"].dtype == torch.bool))
-    tables = any(isinstance(arg, sorting.Table) for arg in args)
+    given = args[0] if args and isinstance(args[0], list | tuple) else args
+    tables = any(isinstance(arg, sorting.Table) for arg in given)
     if (tables and not isinstance(args[0], _Tensor)) or (name in _FROM_SIZES and _symbolic(node)):
         return _table(node, name, args, kwargs, symbols)
     if _constant(args, kwargs, name in _FROM_NUMBERS) and not _symbolic(node):
@@ -242,20 +243,24 @@ def _run(node: fx.Node, environment: Mapping[fx.Node, Any], setting: Setting, sy
     return _on_values(node, name, args, kwargs, setting, symbols)
 
 
-def _table(node: fx.Node, name: str, args: Any, kwargs: Any, symbols: Symbols) -> sorting.Table:
-    """An operation on tables that are made from sizes alone."""
-    made = node.meta["val"]
-    shape = tuple(map(symbols.size, made.shape))
-    if made.dtype not in (torch.int64, torch.bool):
-        raise Unproved(f"a table of indices held in {made.dtype}")
+def _table(node: fx.Node, name: str, args: Any, kwargs: Any, symbols: Symbols) -> Any:
+    """An operation on tables that are made from sizes alone: a table, or several."""
+    traced = node.meta["val"]
+    several = isinstance(traced, list | tuple)
+    made = traced if several else [traced]
+    shapes = [tuple(map(symbols.size, one.shape)) for one in made]
+    for one in made:
+        if one.dtype not in (torch.int64, torch.bool):
+            raise Unproved(f"a table of indices held in {one.dtype}")
     if name == "arange" and len(args) == 1:
-        return sorting.arange(shape)
+        return sorting.arange(shapes[0])
     if name not in sorting.OPERATIONS:
         raise Unproved(f"the operation {name} on a table of indices")
-    table = sorting.OPERATIONS[name](*_values(args), **kwargs)
-    if table.shape != shape:
-        raise Unproved(f"{name} gives a table which has not the shape {tuple(made.shape)}")
-    return table
+    found = sorting.OPERATIONS[name](*_values(args), **kwargs)
+    tables = found if isinstance(found, tuple) else (found,)
+    if [table.shape for table in tables] != shapes:
+        raise Unproved(f"{name} gives a table which has not the shape {[tuple(one.shape) for one in made]}")
+    return tables if several else tables[0]
 
 
 def _on_values(node: fx.Node, name: str, args: Any, kwargs: Any, setting: Setting, symbols: Symbols) -> Any:

@@ -3,7 +3,9 @@
 A proof is about the graph that a tracer saw. ``dispatched`` records the ATen operations of a run, so that a
 layer in eager mode can be held against its exported graph; ``called`` records the calls of torch's own
 functions, which do not change with what autograd needs, so that runs in different states (gradients or not,
-dtypes, compiling or not) can be held against each other. Casts between floating-point dtypes are left out.
+dtypes, compiling or not) can be held against each other. Casts between floating-point dtypes are left out,
+and so is what gives the same tensor again: an ``expand`` to the sizes that it has, and a ``clone`` whose
+original nobody uses any more, not even by a view.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor
+from torch.multiprocessing.reductions import StorageWeakRef
 from torch.overrides import TorchFunctionMode, resolve_name
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves, tree_map
@@ -59,6 +62,11 @@ class _Labels:
         self.casts = casts
         self.names = WeakTensorKeyDictionary({tensor: name for name, tensor in known.items()})
         self.calls: list[tuple[Any, ...]] = []
+        self._made: list[int] = []
+        """How many tensors each call made."""
+        self._given = [_memory(tensor) for tensor in known.values()]
+        self._copied: dict[int, tuple[StorageWeakRef, str]] = {}
+        """Clones that may replace their originals, by call: the memory of the original, and its name."""
 
     def describe(self, thing: Any) -> Any:
         if isinstance(thing, Tensor):
@@ -102,10 +110,51 @@ class _Labels:
             return thing
 
         tree_map(visit, made)
+        self._made.append(at)
 
     def alias(self, made: Any, source: Any) -> None:
         if isinstance(made, Tensor) and isinstance(source, Tensor):
             self.names[made] = self.describe(source)
+
+    def copied(self, source: Tensor) -> None:
+        """Say that the next call clones a tensor."""
+        # Adding to one memory seen n times is not the same as adding to a copy.
+        if source.is_contiguous() and _memory(source) not in self._given:
+            self._copied[len(self.calls)] = (_memory(source), self.describe(source))
+
+    def used(self, arguments: Any) -> None:
+        """Say what is used: what was cloned before is an original of its own then."""
+        if self._copied:
+            found = [_memory(thing) for thing in tree_leaves(arguments) if isinstance(thing, Tensor)]
+            self._copied = {at: copy for at, copy in self._copied.items() if copy[0] not in found}
+
+    def finished(self, made: Any) -> tuple[Calls, Any]:
+        """The calls without clones that replace their originals, and what is returned by name.
+
+        A program returns a tuple of one.
+        """
+        self.used(made)
+        result = self.describe(made[0] if isinstance(made, list | tuple) and len(made) == 1 else made)
+        names: dict[str, str] = {}
+
+        def renamed(thing: Any) -> Any:
+            if isinstance(thing, tuple):
+                return tuple(map(renamed, thing))
+            return names.get(thing, thing) if isinstance(thing, str) else thing
+
+        calls: list[tuple[Any, ...]] = []
+        for at, call in enumerate(self.calls):
+            if at in self._copied:
+                names[f"%{at}.0"] = renamed(self._copied[at][1])
+                continue
+            if self._copied:
+                names |= {f"%{at}.{which}": f"%{len(calls)}.{which}" for which in range(self._made[at])}
+            calls.append(renamed(call) if names else call)
+        return tuple(calls), renamed(result)
+
+
+def _memory(tensor: Tensor) -> StorageWeakRef:
+    return StorageWeakRef(tensor.untyped_storage())
 
 
 def _entries(constant: Tensor) -> str:
@@ -122,13 +171,17 @@ class _Dispatched(TorchDispatchMode):
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
+        self.labels.used((args, kwargs))
         made = func(*args, **kwargs)
         name = str(func)
-        if name in _SILENT or (name == "aten.slice.Tensor" and _is_whole(args, kwargs)):
+        whole = name == "aten.slice.Tensor" and _is_whole(args, kwargs)
+        if name in _SILENT or whole or (name == "aten.expand.default" and made.shape == args[0].shape):
             self.labels.alias(made, args[0] if args else None)
             return made
         if self.labels.only_constants((args, kwargs)) and name != "aten.copy_.default":
             return made
+        if name == "aten.clone.default":
+            self.labels.copied(args[0])
         described = (name, self.labels.describe(args), self.labels.describe(kwargs))
         self.labels.name(made, f"%{len(self.labels.calls)}")
         self.labels.calls.append(described)
@@ -154,6 +207,12 @@ class _Called(TorchFunctionMode):
             return made  # an attribute such as shape or dtype
         if last in _LOOKS or last.startswith(("is_autocast", "get_autocast")):
             return made
+        self.labels.used((args, kwargs))
+        if name == "torch.Tensor.expand" and made.shape == args[0].shape:
+            self.labels.alias(made, args[0])
+            return made
+        if name == "torch.Tensor.clone":
+            self.labels.copied(args[0])
         silent = name in _CASTS and not self.labels.casts
         if silent and (made.is_floating_point() or made.dtype == args[0].dtype):
             self.labels.alias(made, args[0])
@@ -171,7 +230,7 @@ def dispatched(run: Callable[[], Any], known: Mapping[str, Tensor]) -> tuple[Cal
     labels = _Labels(known)
     with _Dispatched(labels):
         made = run()
-    return tuple(labels.calls), _described(labels, made)
+    return labels.finished(made)
 
 
 def called(
@@ -188,12 +247,7 @@ def called(
     labels = _Labels(known, integers, casts)
     with _Called(labels):
         made = run()
-    return tuple(labels.calls), _described(labels, made)
-
-
-def _described(labels: _Labels, made: Any) -> Any:
-    """What a run returns; a program returns a tuple of one."""
-    return labels.describe(made[0] if isinstance(made, list | tuple) and len(made) == 1 else made)
+    return labels.finished(made)
 
 
 def compiled(module: Any, run: Callable[[Any], Any], known: Mapping[str, Tensor]) -> tuple[Calls, Any]:
@@ -205,13 +259,13 @@ def compiled(module: Any, run: Callable[[Any], Any], known: Mapping[str, Tensor]
         Exception: whatever the compiler raises, where it cannot make one graph.
     """
     labels = _Labels(known)
-    results: list[Any] = []
+    results: list[tuple[Calls, Any]] = []
 
     def backend(graph: Any, examples: Any) -> Any:
         def recorded(*inputs: Any) -> Any:
             with _Dispatched(labels):
                 made = graph.forward(*inputs)
-            results.append(_described(labels, made))
+            results.append(labels.finished(made))
             return made
 
         return recorded
@@ -219,7 +273,8 @@ def compiled(module: Any, run: Callable[[Any], Any], known: Mapping[str, Tensor]
     torch._dynamo.reset()
     with lean():
         run(torch.compile(module, backend=backend, fullgraph=True, dynamic=True))
-    return tuple(labels.calls), results[0] if len(results) == 1 else results
+    (found,) = results
+    return found
 
 
 def first_difference(one: tuple[Calls, Any], two: tuple[Calls, Any]) -> str | None:

@@ -13,7 +13,7 @@ equal as formal sums: the argument is in ``docs/verification.md``.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import permutations
@@ -71,17 +71,27 @@ class Rising(Table):
 
 
 @dataclass(frozen=True)
-class Linear(Table):
-    """Integers for each of some rows and each sorted tuple: sums of its indices times powers of the size.
+class Tuples(Table):
+    """The sorted tuples of c indices, and (0, ..., 0) again where there is room; a column for each index."""
 
-    ``rows[r][q]`` is the coefficient of the index number q. With ``turned`` the tuples come first, with
-    ``flat`` rows and tuples are one dimension.
+    name: str
+    c: int
+
+    @property
+    def shape(self) -> Shape:
+        """The size of every dimension."""
+        return ((1, (sorted_symbol(self.name, self.c),)), (self.c, ()))
+
+
+@dataclass(frozen=True)
+class Linear(Table):
+    """Integers for each of some rows and, within it, each sorted tuple: sums of indices times powers of n.
+
+    ``rows[r][q]`` is the coefficient of the index number q.
     """
 
     name: str
     rows: tuple[tuple[tuple[tuple[forms.Monomial, forms.Number], ...], ...], ...]
-    turned: bool = False
-    flat: bool = False
 
     @property
     def c(self) -> int:
@@ -90,12 +100,8 @@ class Linear(Table):
 
     @property
     def shape(self) -> Shape:
-        """The size of every dimension."""
-        tuples = sorted_symbol(self.name, self.c)
-        if self.flat:
-            return ((len(self.rows), (tuples,)),)
-        sizes: Shape = ((len(self.rows), ()), (1, (tuples,)))
-        return sizes[::-1] if self.turned else sizes
+        """The size of its one dimension."""
+        return ((len(self.rows), (sorted_symbol(self.name, self.c),)),)
 
     def orders(self) -> tuple[tuple[int, ...], ...]:
         """For each row, which index of the sorted tuple stands at each place of the tuple that it lists.
@@ -221,34 +227,37 @@ def _both(left: Table, right: Table) -> Table:
 
 
 def _tuples(rising: Table, size: Any = None, fill_value: Any = -1) -> Table:
-    """The sorted tuples, and (0, ..., 0) again where there is room left; the shape tells how much."""
+    """The shape tells how much room there is."""
     if (
         not isinstance(rising, Rising)
         or rising.pairs != frozenset(range(-rising.rank, -1))
         or fill_value != 0
     ):
         raise Unproved("entries where a condition holds that is not understood")
-    c = rising.rank
+    return Tuples(rising.name, rising.rank)
+
+
+def _indices(tuples: Table, dim: int = 0) -> tuple[Table, ...]:
+    """For each of the c indices, that of every tuple."""
+    if not isinstance(tuples, Tuples) or whole(dim) not in (1, -1):
+        raise Unproved("a table of indices that is not understood")
     one: tuple[tuple[forms.Monomial, forms.Number], ...] = (((), 1),)
-    return Linear(
-        rising.name, tuple(tuple(one if at == q else () for q in range(c)) for at in range(c)), turned=True
-    )
+    columns = range(tuples.c)
+    return tuple(Linear(tuples.name, (tuple(one if at == q else () for q in columns),)) for at in columns)
 
 
-def _turned(table: Table, *dims: Any) -> Table:
-    if isinstance(table, Linear) and not table.flat and sorted(map(abs, map(whole, dims))) in ([], [0, 1]):
-        return replace(table, turned=not table.turned)
-    raise Unproved("a table of indices that is not understood")
+def _joined(tables: Sequence[Table], dim: int = 0) -> Table:
+    """The rows of all, one after another."""
+    rows = [table for table in tables if isinstance(table, Linear)]
+    if len(rows) < len(tables) or len({(table.name, table.c) for table in rows}) != 1:
+        raise Unproved("a table of indices that is not understood")
+    return replace(rows[0], rows=tuple(row for table in rows for row in table.rows))
 
 
-def _rows(table: Table, dim: int, index: Any) -> Table:
+def _looked_up(table: Table, dim: int, index: Any) -> Table:
     if isinstance(table, Counts) and table.places == index and whole(dim) == 0:
         return Times(table.places)
-    if not isinstance(table, Linear) or table.flat or not isinstance(index, torch.Tensor):
-        raise Unproved("a table of indices that is not understood")
-    if whole(dim) % 2 != int(table.turned):
-        raise Unproved("a part of the sorted tuples")
-    return replace(table, rows=tuple(table.rows[at] for at in index.reshape(-1).tolist()))
+    raise Unproved("a table of indices that is not understood")
 
 
 def _times(left: Any, right: Any) -> Table:
@@ -279,16 +288,10 @@ def _added(left: Any, right: Any) -> Any:
     return tuple(sorted((m, n) for (_, m), n in total.items()))
 
 
-def _flattened(table: Table, *shape: Any, **options: Any) -> Table:
-    if isinstance(table, Linear) and not table.turned:
-        return replace(table, flat=True)  # its shape is compared with the traced one
-    raise Unproved("a table of indices that is not understood")
-
-
 def _inverse(
     memory: Any, dim: int, places: Table, numbers: Table, reduce: str, include_self: bool = True
 ) -> Table:
-    orders = places.orders() if isinstance(places, Linear) and places.flat else ()
+    orders = places.orders() if isinstance(places, Linear) else ()
     every = isinstance(places, Linear) and set(orders) == set(permutations(range(places.c)))
     if not every or not isinstance(numbers, Numbers) or numbers.shape != places.shape:
         raise Unproved("a table of places that is not understood")
@@ -306,28 +309,24 @@ def _ones(table: Table, **options: Any) -> Table:
 
 def _counted(memory: Any, dim: int, places: Table, ones: Table) -> Table:
     zero = isinstance(memory, Value) and not any(memory.data.reshape(-1))
-    if not zero or not isinstance(places, Linear) or not places.flat or ones != Ones(places):
+    if not zero or not isinstance(places, Linear) or ones != Ones(places):
         raise Unproved("a table of places that is not understood")
     if whole(dim) != 0 or set(places.orders()) != set(permutations(range(places.c))):
         raise Unproved("a table of places that is not understood")
     return Counts(places)
 
 
-OPERATIONS: Mapping[str, Callable[..., Table]] = {
+OPERATIONS: Mapping[str, Callable[..., Table | tuple[Table, ...]]] = {
     "unsqueeze": _unsqueezed,
     "le": _compared,
     "bitwise_and": _both,
     "__and__": _both,
     "nonzero_static": _tuples,
-    "t": _turned,
-    "transpose": _turned,
-    "index_select": _rows,
+    "unbind": _indices,
     "mul": _times,
     "add": _plus,
-    "flatten": _flattened,
-    "view": _flattened,
-    "reshape": _flattened,
-    "_unsafe_view": _flattened,
+    "cat": _joined,
+    "index_select": _looked_up,
     "ones_like": _ones,
     "scatter_reduce": _inverse,
     "scatter_add": _counted,
@@ -345,7 +344,7 @@ def gathered(value: Value, at: int, places: Linear) -> Value:
     """
     c, orders = places.c, places.orders()
     dim = value.dims[at]
-    if not places.flat or [(a.kind, a.name) for a in dim] != [("index", places.name)] * c:
+    if [(a.kind, a.name) for a in dim] != [("index", places.name)] * c:
         raise Unproved(
             f"entries of dimension {at} of {value} looked up by sorted {c}-tuples of {places.name}"
         )

@@ -47,11 +47,11 @@ def entries_sorted_wrongly(original: Original) -> Iterator[Change]:
     yield _shown(
         original, "no equal indices", original.replaced(("unsqueeze(1) <= index", "unsqueeze(1) < index"))
     )
-    yield _shown(original, "places too near", original.replaced(("places * n +", "places * (n - 1) +")))
+    yield _shown(original, "places too near", original.replaced(("place * n +", "place * (n - 1) +")))
     yield _shown(
         original,
         "one order",
-        original.replaced(("(0, orders[:, axis])", "(0, orders[0].expand(size, c)[:, axis])")),
+        original.replaced(("for first, *others in orders:", "for first, *others in [orders[0]] * size:")),
     )
 
 
