@@ -271,7 +271,13 @@ MIX_FAULTS = [
 ]
 
 BROADCAST_FAULTS = [
-    Fault("wrong axis", (2, 2), text("b3[..., None, :, :]", "b3[..., :, None, :]"), ALONE, "(0, 0, 1, 0)"),
+    Fault(
+        "wrong axis",
+        (2, 2),
+        text("y += b3[..., None, :, :]", "y += b3[..., :, None, :]"),
+        ALONE,
+        "(0, 0, 1, 0)",
+    ),
     Fault("diagonal for all", (2, 2), text("_diagonal(y, (0, 0)).add_(b1)", "y += b1[..., None, :]"), ALONE),
     Fault("broadcast overwritten", (2, 2), text("y += b2", "y = b2"), ALONE),
     Fault(
