@@ -153,15 +153,12 @@ def pieces(product: str, names: Sequence[str], notes: Sequence[AxisMap]) -> Stat
     return Statement(f"(\n{wrapped(names, ' ' * 12)}\n        ) = {product}.chunk({len(names)}, -1)")
 
 
-def broadcast_lines(
-    plan: Plan, levels: Sequence[Level] = (), sortable: Collection[str] = ()
-) -> Iterator[Statement]:
+def broadcast_lines(plan: Plan, levels: Sequence[Level], sortable: Collection[str]) -> Iterator[Statement]:
     """Every tensor added into the next larger one, the output last; ``sortable``: levels of two ways."""
-    broadcasts = plan.broadcast_maps()
     parts_of = {target: len({at for at, _ in mix.targets}) for mix in plan.mixes for target, _ in mix.targets}
     two_ways = {
         target
-        for mix, level in zip(plan.mixes, levels, strict=False)
+        for mix, level in zip(plan.mixes, levels, strict=True)
         if level.name in sortable
         for target, _ in mix.targets
     }
@@ -170,36 +167,31 @@ def broadcast_lines(
         moves[move.target].append(move)
     # In the plan everything has been added to a tensor before it is added to another.
     for target in [at for at in (*(move.source for move in plan.broadcasts), 0) if at in moves]:
-        made = parts_of.get(target, 0), target in two_ways
-        yield from _accumulate(target, moves[target], *made, broadcasts, plan.signature)
+        pieces = parts_of.get(target, 0)
+        yield from _accumulate(plan, target, moves[target], pieces, target in two_ways)
 
 
 def _accumulate(
-    target: int,
-    moves: list[Broadcast],
-    pieces: int,
-    two_ways: bool,
-    broadcasts: dict[int, AxisMap],
-    signature: Signature,
+    plan: Plan, target: int, moves: list[Broadcast], pieces: int, two_ways: bool
 ) -> Iterator[Statement]:
     """Adds smaller tensors into one: those that cover it first, then those on diagonals in place.
 
     ``pieces`` is the number of tensors of the product that starts the target (0: none does), ``two_ways``
     says whether that may have been sorted.
     """
-    name = summand(target)
+    broadcasts, name = plan.broadcast_maps(), summand(target)
     covering = [move for move in moves if len(set(move.map.blocks)) == len(move.map.blocks)]
     on_diagonals = [move for move in moves if move not in covering]
     # A tensor that this pass made itself may be added to in place; a piece of a product may not.
     own = pieces == 1
     if not pieces:
         # The passes leave no tensor that only diagonals are added to: see passes._chain.
-        assert covering, f"nothing covers broadcast {broadcasts[target]} of {signature}"
+        assert covering, f"nothing covers broadcast {broadcasts[target]} of {plan.signature}"
         first, *covering = covering
         start = f"{name} = {summand(first.source)}{_along(first.map, first.map.blocks)}"
         if first.map.dropped:
             # -1 leaves the size of an axis that is there already.
-            sets = axis_sets(broadcasts[target], signature.outputs)
+            sets = axis_sets(broadcasts[target], plan.signature.outputs)
             sizes = [
                 "-1" if block in first.map.kept else f"sizes[{json.dumps(name)}]"
                 for block, name in zip(first.map.blocks, sets, strict=True)
