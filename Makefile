@@ -22,12 +22,12 @@ unexport PYTHONPATH
 
 # The tests of a file stay together, one file to a processor; each process computes with one thread.
 PYTEST_OPTIONS := -n auto --dist loadfile
-$(addprefix test-,checkout source wheel slow): export OMP_NUM_THREADS := 1
+$(addprefix test-,checkout source wheel oldest slow): export OMP_NUM_THREADS := 1
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-slow test-checkout test-source test-wheel lint generate check-generated notebooks docs bench clean
+.PHONY: help demo test test-oldest test-slow test-checkout test-source test-wheel lint generate check-generated notebooks docs bench clean
 
 help: ## list these commands
 	@sed -n 's/^\([a-z][a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(firstword $(MAKEFILE_LIST)) | awk -F'|' '{ printf "%-24s%s\n", $$1, $$2 }'
@@ -38,6 +38,17 @@ demo: $(DEMO) ## emit three layers and run them on Zachary's karate club
 # Every test once. The wheel holds the files of the tree, byte by byte (tests/test_packaging.py), so what runs
 # against it would say the same of the tree again, in as many minutes.
 test: lint check-generated test-source test-wheel ## the whole suite: lint, drift, tests of the tree and of the built wheel
+
+# The oldest torch that pyproject.toml admits, in an environment of its own; it may bring CUDA libraries.
+OLDEST := .venv-oldest
+OLDEST_TORCH := $(shell sed -n 's/.*"torch>=\(.*\)".*/\1/p' pyproject.toml)
+
+test-oldest: ## an emitted layer among torch's transforms, with the oldest torch that is promised
+	$(PYTHON) -m venv $(OLDEST)
+	grep -v "^torch==" constraints.txt > $(OLDEST)/constraints.txt
+	$(OLDEST)/bin/python -m pip install --quiet --constraint $(OLDEST)/constraints.txt \
+	    "torch==$(OLDEST_TORCH).*" -e ".[test]"
+	$(OLDEST)/bin/pytest $(PYTEST_OPTIONS) -m "not slow" tests/test_layer_torch.py
 
 test-slow: $(TEST) ## the tests marked slow, with a fresh seed
 	$(BIN)/pytest $(PYTEST_OPTIONS) -m slow --seed random

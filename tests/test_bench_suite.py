@@ -461,3 +461,19 @@ class TestGpu:
     def test_ceilings_are_positive(self, script: ModuleType) -> None:
         """Measured here on the processor, small."""
         assert all(rate > 0 for rate in script.ceilings("cpu", side=64, copied=2**12))
+
+    def test_ways(self, script: ModuleType) -> None:
+        """The layer and the fastest stack from graphs; compiled only where that is asked for."""
+        plain, more = script.contestants(False), script.contestants(True)
+        assert set(bench.CONTESTANTS) < set(plain) < set(more)
+        assert set(plain) - set(bench.CONTESTANTS) == {name + ", replayed" for name in script.QUICK}
+        assert set(more) - set(plain) == {
+            f"{name}, compiled{ending}" for name in script.QUICK for ending in ("", ", replayed")
+        }
+
+    def test_what_stands_against_the_ceilings(self, script: ModuleType) -> None:
+        """60 operations at 60 a second and 172 bytes at 344 a second take at least a second."""
+        found = bench.run([bench.Case((2, 2), 1, 2, 1)], repeats=3).cases[0]
+        said = script.against_ceilings(found, operations=60.0, moved=344.0)
+        assert "1000.000 ms at the least" in said
+        assert f"emitted layer {found[bench.LAYER].median * 1e3:.3f}" in said

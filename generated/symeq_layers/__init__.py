@@ -6,8 +6,8 @@ with letters tell the index set of each axis, as in `EquivariantUItoU` for ``u i
 
 Change the generator, not this file; to emit it again:
     symeq generate --library --out DIR
-template: sha256 c86668f681612eb0064403d203383416b83f70e66919ea256faaccafb23176dc
-content:  sha256 ad300dc2988bad5a743c61fd3e8f304f14ed5c9a9055b64ebde38c1fa3d8117c (with zeros here)
+template: sha256 d8b03c4a5fdff943ea6e78936fc7d383bdc1290199bcf8c587bc3f3ecf0e01e0
+content:  sha256 dcb086b14835904f463179c641e576d48aeb9b1cdb69beb81c8978be552dfc8f (with zeros here)
 """
 
 from .invariant_1 import Invariant1

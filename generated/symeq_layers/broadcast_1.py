@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate " -> n" --out DIR
 plan:     sha256 19891cc80d540d973a7d4cbfebcbd18f5dc4a56c36746b4f7f6f8ffafdba19b4
-template: sha256 c86668f681612eb0064403d203383416b83f70e66919ea256faaccafb23176dc
-content:  sha256 db1b159142c903af0c9fd87ac26e2f560affc5b5ff58229d187384169915d3af (with zeros here)
+template: sha256 d8b03c4a5fdff943ea6e78936fc7d383bdc1290199bcf8c587bc3f3ecf0e01e0
+content:  sha256 b1ea6a37f8d8474ed46fd5cdab04e53391bace2ce62650a099144080f64c8fe1 (with zeros here)
 """
 
 import torch
@@ -261,7 +261,8 @@ class Broadcast1(nn.Module):
         if not isinstance(x, Tensor):
             raise TypeError(f"x must be a tensor, got {type(x).__name__}")
         kind = x.device.type
-        autocast = torch.amp.is_autocast_available(kind) and torch.is_autocast_enabled(kind)
+        # Not torch.amp.is_autocast_available, which torch 2.11 does not compile: only "meta" has none.
+        autocast = kind != "meta" and torch.is_autocast_enabled(kind)
         if not (x.is_floating_point() if autocast else x.dtype == self.weight.dtype):
             raise TypeError(
                 f"x has dtype {x.dtype} and shape {tuple(x.shape)}, "

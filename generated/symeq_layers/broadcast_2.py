@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate " -> n n" --out DIR
 plan:     sha256 4574371dbae1c2d3e3c9795c680eb7de367b58e7655a3ae8b40aa879e7a3b605
-template: sha256 c86668f681612eb0064403d203383416b83f70e66919ea256faaccafb23176dc
-content:  sha256 e3266f2a13c1a14fd2592493226929747918e4175b3c493f05ecc0fae0eeeaff (with zeros here)
+template: sha256 d8b03c4a5fdff943ea6e78936fc7d383bdc1290199bcf8c587bc3f3ecf0e01e0
+content:  sha256 a4f2c66d41cfadfe844137c9cc8f0d374b8deafd8828bee7b2b01a684f911373 (with zeros here)
 """
 
 import torch
@@ -108,11 +108,11 @@ def _diagonal(x: Tensor, blocks: tuple[int, ...], view=torch.diagonal) -> Tensor
     """The view of x whose index axes are the blocks: its entries with equal indices in each block."""
     axes = list(blocks)
     for block in blocks:
-        while axes.count(block) > 1:
-            first, end = axes.index(block), -len(axes) - 1
-            second = axes.index(block, first + 1)
+        first = axes.index(block)
+        while block in axes[first + 1 :]:
+            second, end = axes.index(block, first + 1), -len(axes) - 1
             x = view(x, 0, end + first, end + second).movedim(-1, end + first + 1)
-            del axes[second]
+            axes.pop(second)
     return x
 
 
@@ -274,7 +274,8 @@ class Broadcast2(nn.Module):
         if not isinstance(x, Tensor):
             raise TypeError(f"x must be a tensor, got {type(x).__name__}")
         kind = x.device.type
-        autocast = torch.amp.is_autocast_available(kind) and torch.is_autocast_enabled(kind)
+        # Not torch.amp.is_autocast_available, which torch 2.11 does not compile: only "meta" has none.
+        autocast = kind != "meta" and torch.is_autocast_enabled(kind)
         if not (x.is_floating_point() if autocast else x.dtype == self.weight.dtype):
             raise TypeError(
                 f"x has dtype {x.dtype} and shape {tuple(x.shape)}, "

@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate " -> n n n" --out DIR
 plan:     sha256 ef7c41dc917b3f194380a8ce0be4dda72bcb255fedb7752eaf4ce814a9b88095
-template: sha256 c86668f681612eb0064403d203383416b83f70e66919ea256faaccafb23176dc
-content:  sha256 204a173d268d3b2f0f472f70ddcedd6e5e6cee24768a56cd446a210ed6469b5e (with zeros here)
+template: sha256 d8b03c4a5fdff943ea6e78936fc7d383bdc1290199bcf8c587bc3f3ecf0e01e0
+content:  sha256 0d4ed250aa9c91a6f703c1b080be31178228d9a7371aba2a2d6c39ceb7b0500b (with zeros here)
 """
 
 import torch
@@ -108,11 +108,11 @@ def _diagonal(x: Tensor, blocks: tuple[int, ...], view=torch.diagonal) -> Tensor
     """The view of x whose index axes are the blocks: its entries with equal indices in each block."""
     axes = list(blocks)
     for block in blocks:
-        while axes.count(block) > 1:
-            first, end = axes.index(block), -len(axes) - 1
-            second = axes.index(block, first + 1)
+        first = axes.index(block)
+        while block in axes[first + 1 :]:
+            second, end = axes.index(block, first + 1), -len(axes) - 1
             x = view(x, 0, end + first, end + second).movedim(-1, end + first + 1)
-            del axes[second]
+            axes.pop(second)
     return x
 
 
@@ -277,7 +277,8 @@ class Broadcast3(nn.Module):
         if not isinstance(x, Tensor):
             raise TypeError(f"x must be a tensor, got {type(x).__name__}")
         kind = x.device.type
-        autocast = torch.amp.is_autocast_available(kind) and torch.is_autocast_enabled(kind)
+        # Not torch.amp.is_autocast_available, which torch 2.11 does not compile: only "meta" has none.
+        autocast = kind != "meta" and torch.is_autocast_enabled(kind)
         if not (x.is_floating_point() if autocast else x.dtype == self.weight.dtype):
             raise TypeError(
                 f"x has dtype {x.dtype} and shape {tuple(x.shape)}, "

@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "n n n -> n n" --out DIR
 plan:     sha256 a0d5f37655bbb2e0165a454bd3f7f129e067a3912d7057ea8e6fcd0c6470c39f
-template: sha256 c86668f681612eb0064403d203383416b83f70e66919ea256faaccafb23176dc
-content:  sha256 bc9dc0bbcbe7ff992c9ede8992f31eafc798f420629edbcf18239cb33ce31759 (with zeros here)
+template: sha256 d8b03c4a5fdff943ea6e78936fc7d383bdc1290199bcf8c587bc3f3ecf0e01e0
+content:  sha256 edad55dd3733e0ad767044431ee0235e00dd82119b9124bb39ac23dc50f99cdf (with zeros here)
 """
 
 import torch
@@ -110,11 +110,11 @@ def _diagonal(x: Tensor, blocks: tuple[int, ...], view=torch.diagonal) -> Tensor
     """The view of x whose index axes are the blocks: its entries with equal indices in each block."""
     axes = list(blocks)
     for block in blocks:
-        while axes.count(block) > 1:
-            first, end = axes.index(block), -len(axes) - 1
-            second = axes.index(block, first + 1)
+        first = axes.index(block)
+        while block in axes[first + 1 :]:
+            second, end = axes.index(block, first + 1), -len(axes) - 1
             x = view(x, 0, end + first, end + second).movedim(-1, end + first + 1)
-            del axes[second]
+            axes.pop(second)
     return x
 
 
@@ -534,7 +534,8 @@ class Equivariant3to2(nn.Module):
         if not isinstance(x, Tensor):
             raise TypeError(f"x must be a tensor, got {type(x).__name__}")
         kind = x.device.type
-        autocast = torch.amp.is_autocast_available(kind) and torch.is_autocast_enabled(kind)
+        # Not torch.amp.is_autocast_available, which torch 2.11 does not compile: only "meta" has none.
+        autocast = kind != "meta" and torch.is_autocast_enabled(kind)
         if not (x.is_floating_point() if autocast else x.dtype == self.weight.dtype):
             raise TypeError(
                 f"x has dtype {x.dtype} and shape {tuple(x.shape)}, "
@@ -707,10 +708,12 @@ class Equivariant3to2(nn.Module):
                         weight * (sums == power),
                     )
                     for before, weight in terms
-                    for power in range(self.INPUTS.count(name) + 1)
+                    for power in range(len([s for s in self.INPUTS if s == name]) + 1)
                 ]
             else:
-                terms = [(before, weight * factor ** sums.to(wide)) for before, weight in terms]
+                # Not the power of a number: torch 2.11 cannot export it, as it asks whether that is 1 or 2.
+                factors = (torch.ones_like(sums, dtype=wide) * factor) ** sums
+                terms = [(before, weight * factors) for before, weight in terms]
         return [
             (factor, _to_diagram(weight, self._merges, self._steps).index_select(0, slots))
             for factor, weight in terms

@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "u i -> " --out DIR
 plan:     sha256 4db696f7502476c024df5b4f5df9b86fcfc27cc4971a3155fbb9067bc81bb96c
-template: sha256 c86668f681612eb0064403d203383416b83f70e66919ea256faaccafb23176dc
-content:  sha256 594ba662b59d8d690f74e30afbae6ef44cb373d6ac5e34035b488d6f24d78319 (with zeros here)
+template: sha256 d8b03c4a5fdff943ea6e78936fc7d383bdc1290199bcf8c587bc3f3ecf0e01e0
+content:  sha256 fe186c3bbec4366560d71a5dc3f86a9f176182663e4550bd6d64af42b95d5f9c (with zeros here)
 """
 
 import torch
@@ -270,7 +270,8 @@ class InvariantUI(nn.Module):
         if not isinstance(x, Tensor):
             raise TypeError(f"x must be a tensor, got {type(x).__name__}")
         kind = x.device.type
-        autocast = torch.amp.is_autocast_available(kind) and torch.is_autocast_enabled(kind)
+        # Not torch.amp.is_autocast_available, which torch 2.11 does not compile: only "meta" has none.
+        autocast = kind != "meta" and torch.is_autocast_enabled(kind)
         if not (x.is_floating_point() if autocast else x.dtype == self.weight.dtype):
             raise TypeError(
                 f"x has dtype {x.dtype} and shape {tuple(x.shape)}, "
@@ -402,10 +403,12 @@ class InvariantUI(nn.Module):
                         weight * (sums == power),
                     )
                     for before, weight in terms
-                    for power in range(self.INPUTS.count(name) + 1)
+                    for power in range(len([s for s in self.INPUTS if s == name]) + 1)
                 ]
             else:
-                terms = [(before, weight * factor ** sums.to(wide)) for before, weight in terms]
+                # Not the power of a number: torch 2.11 cannot export it, as it asks whether that is 1 or 2.
+                factors = (torch.ones_like(sums, dtype=wide) * factor) ** sums
+                terms = [(before, weight * factors) for before, weight in terms]
         return [
             (factor, _to_diagram(weight, self._merges, self._steps).index_select(0, slots))
             for factor, weight in terms

@@ -114,12 +114,11 @@ def stacked_views(problem: Problem) -> Callable[[], Tensor]:
 
 def _side_by_side(problem: Problem, copied: bool) -> Callable[[], Tensor]:
     _refuse_large(problem.case, "the stack", 2 * _bytes_at_full_size(problem.case))
-    x = problem.x
-    matrix = problem.weight.flatten(0, 1)
+    x, weight = problem.x, problem.weight
     n, strings = problem.case.n, operator_strings(problem.case.orders)
 
     def call() -> Tensor:
-        return torch.cat(stack_operators(x, strings, n, first=1, copied=copied), -1) @ matrix
+        return torch.cat(stack_operators(x, strings, n, first=1, copied=copied), -1) @ weight.flatten(0, 1)
 
     return call
 
