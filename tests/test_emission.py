@@ -25,6 +25,7 @@ from symeq.emit.names import class_name, module_name
 from symeq.emit.render import RenderedModule, untouched
 from symeq.errors import OptionError, OutputError
 from symeq.pipeline import check_library, emit, generate_library
+from symeq.plans.ir import AxisMap, Plan
 from symeq.signature import EmitOptions, Layout, Signature
 
 GENERATED = Path(__file__).parent.parent / "generated" / "symeq_layers"
@@ -81,6 +82,22 @@ def test_the_file_grows_with_the_steps_and_not_with_the_operators() -> None:
     lines = {k: emit((k, k)).text.count("\n") for k in (3, 4)}
     steps = {3: 22 + 22, 4: 94 + 94}
     assert (lines[4] - lines[3]) / (steps[4] - steps[3]) < 4
+
+
+def test_maps_are_composed_once_and_not_for_every_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    """4 -> 4 and 5 -> 5 have 93 and 453 broadcasts; their maps are put together about once for each level."""
+    asked = []
+
+    def counting(plan: Plan) -> dict[int, AxisMap]:
+        asked.append(len(plan.broadcasts))
+        return composed(plan)
+
+    composed = Plan.broadcast_maps
+    monkeypatch.setattr(Plan, "broadcast_maps", counting)
+    for orders in ((4, 4), (5, 5)):
+        asked.clear()
+        emit(orders)
+        assert 0 < len(asked) <= 4 * (orders[0] + 1) < max(asked)
 
 
 def test_digest_tells_an_edited_file() -> None:

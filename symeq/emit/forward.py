@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from symeq.emit.levels import Level
@@ -155,7 +155,10 @@ def pieces(product: str, names: Sequence[str], notes: Sequence[AxisMap]) -> Stat
 
 def broadcast_lines(plan: Plan, levels: Sequence[Level], sortable: Collection[str]) -> Iterator[Statement]:
     """Every tensor added into the next larger one, the output last; ``sortable``: levels of two ways."""
-    parts_of = {target: len({at for at, _ in mix.targets}) for mix in plan.mixes for target, _ in mix.targets}
+    parts_of: dict[int, int] = {}
+    for mix in plan.mixes:
+        pieces = len({at for at, _ in mix.targets})
+        parts_of.update((target, pieces) for target, _ in mix.targets)
     two_ways = {
         target
         for mix, level in zip(plan.mixes, levels, strict=True)
@@ -165,33 +168,39 @@ def broadcast_lines(plan: Plan, levels: Sequence[Level], sortable: Collection[st
     moves: dict[int, list[Broadcast]] = defaultdict(list)
     for move in plan.broadcasts:
         moves[move.target].append(move)
+    maps = plan.broadcast_maps()
     # In the plan everything has been added to a tensor before it is added to another.
     for target in [at for at in (*(move.source for move in plan.broadcasts), 0) if at in moves]:
         pieces = parts_of.get(target, 0)
-        yield from _accumulate(plan, target, moves[target], pieces, target in two_ways)
+        yield from _accumulate(plan.signature, maps, target, moves[target], pieces, target in two_ways)
 
 
 def _accumulate(
-    plan: Plan, target: int, moves: list[Broadcast], pieces: int, two_ways: bool
+    signature: Signature,
+    broadcasts: Mapping[int, AxisMap],
+    target: int,
+    moves: list[Broadcast],
+    pieces: int,
+    two_ways: bool,
 ) -> Iterator[Statement]:
     """Adds smaller tensors into one: those that cover it first, then those on diagonals in place.
 
-    ``pieces`` is the number of tensors of the product that starts the target (0: none does), ``two_ways``
-    says whether that may have been sorted.
+    ``broadcasts`` are the maps of all of them, ``pieces`` is the number of tensors of the product that starts
+    the target (0: none does), ``two_ways`` says whether that may have been sorted.
     """
-    broadcasts, name = plan.broadcast_maps(), summand(target)
+    name = summand(target)
     covering = [move for move in moves if len(set(move.map.blocks)) == len(move.map.blocks)]
     on_diagonals = [move for move in moves if move not in covering]
     # A tensor that this pass made itself may be added to in place; a piece of a product may not.
     own = pieces == 1
     if not pieces:
         # The passes leave no tensor that only diagonals are added to: see passes._chain.
-        assert covering, f"nothing covers broadcast {broadcasts[target]} of {plan.signature}"
+        assert covering, f"nothing covers broadcast {broadcasts[target]} of {signature}"
         first, *covering = covering
         start = f"{name} = {summand(first.source)}{_along(first.map, first.map.blocks)}"
         if first.map.dropped:
             # -1 leaves the size of an axis that is there already.
-            sets = axis_sets(broadcasts[target], plan.signature.outputs)
+            sets = axis_sets(broadcasts[target], signature.outputs)
             sizes = [
                 "-1" if block in first.map.kept else f"sizes[{json.dumps(name)}]"
                 for block, name in zip(first.map.blocks, sets, strict=True)
