@@ -1,6 +1,6 @@
 """The suite of ``symeq bench`` on a CUDA device, beside what the card's ceilings allow.
 
-    python benchmarks/gpu.py [--case "2 2 16 64 64"] [--training] [--compiled] [--repeats 25] [--json FILE]
+    python benchmarks/gpu.py [--case 2 2 16 64 64] [--training] [--compiled] [--repeats 25] [--json FILE]
 
 Results first, as on the processor; every timed run begins and ends with a synchronised device. A layer is
 dozens of small kernels, and at the suite's sizes the processor may take longer to start them than the card
@@ -26,6 +26,7 @@ from symeq import bench
 from symeq.bench.contestants import COMPILED
 from symeq.bench.running import compiled
 from symeq.errors import SymeqError
+from symeq.files import write_files
 
 SIDE, COPIED = 8192, 2**28
 REPLAYED = ", replayed"
@@ -123,9 +124,10 @@ def main() -> int:
     parser.add_argument(
         "--case",
         action="append",
-        type=_case,
-        help='orders in and out, batch, n, channels, as in "2 2 16 64 64"; by default those with targets, '
-        "then growing n",
+        nargs=5,
+        type=int,
+        metavar=("IN", "OUT", "BATCH", "N", "CHANNELS"),
+        help="orders in and out, batch, n, channels; may be repeated; by default the suite's, then growing n",
     )
     parser.add_argument("--training", action="store_true", help="forward and backward, too")
     parser.add_argument("--compiled", action="store_true", help="under torch.compile, too")
@@ -152,18 +154,19 @@ def main() -> int:
 
 def measure(given: argparse.Namespace) -> bench.BenchReport:
     """Case by case, each against the ceilings as soon as it is known."""
+    cases = [bench.Case((order_in, order_out), *rest) for order_in, order_out, *rest in given.case or ()]
     operations, moved = ceilings("cuda")
     print(f"ceilings: {operations / 1e12:.1f} Tflop/s, {moved / 1e9:.0f} GB/s", flush=True)
     options = {"training": given.training, "device": "cuda", "contestants": contestants(given.compiled)}
     report: bench.BenchReport | None = None
-    for case in given.case or tuple(bench.TARGETS):
+    for case in cases or bench.TARGETS:
         torch.compiler.reset()  # lets go of the graphs of other cases
         found = bench.run((case,), given.repeats, progress=_tell, **options)
         report = found if report is None else replace(report, cases=report.cases + found.cases)
         print(against_ceilings(found.cases[0], operations, moved), flush=True)
         _write(report, given.json)
     assert report is not None
-    if given.case is None:
+    if not cases:
         grown = bench.run(bench.SCALING, given.repeats, progress=_tell, together=True, **options)
         report = replace(report, scaling=grown.cases)
         _write(report, given.json)
@@ -172,14 +175,16 @@ def measure(given: argparse.Namespace) -> bench.BenchReport:
     return report
 
 
-def _case(text: str) -> bench.Case:
-    order_in, order_out, *rest = map(int, text.split())
-    return bench.Case((order_in, order_out), *rest)
-
-
 def _write(report: bench.BenchReport, path: Path | None) -> None:
     if path is not None:
-        path.write_text(report.to_json(), encoding="utf-8")
+        write_files(
+            {path: report.to_json().encode()}, _any, force=True, remedy="Name another file with --json."
+        )
+
+
+def _any(content: bytes) -> bool:
+    """Whatever lies at the place that was named is written over."""
+    return True
 
 
 def _tell(done: int, total: int, what: str) -> None:

@@ -6,8 +6,8 @@ with letters tell the index set of each axis, as in `EquivariantUItoU` for ``u i
 
 Change the generator, not this file; to emit it again:
     symeq generate --library --out DIR
-template: sha256 d8b03c4a5fdff943ea6e78936fc7d383bdc1290199bcf8c587bc3f3ecf0e01e0
-content:  sha256 dcb086b14835904f463179c641e576d48aeb9b1cdb69beb81c8978be552dfc8f (with zeros here)
+template: sha256 8b6d76020bb4206fb95832384613145097db4f3d36bbb477e04910935808a27e
+content:  sha256 41aae23c139bcb2797246ee7de007f50d142a2d8af3c8fa7993d8a798621abf5 (with zeros here)
 """
 
 from .invariant_1 import Invariant1

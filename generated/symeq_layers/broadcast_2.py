@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate " -> n n" --out DIR
 plan:     sha256 4574371dbae1c2d3e3c9795c680eb7de367b58e7655a3ae8b40aa879e7a3b605
-template: sha256 d8b03c4a5fdff943ea6e78936fc7d383bdc1290199bcf8c587bc3f3ecf0e01e0
-content:  sha256 a4f2c66d41cfadfe844137c9cc8f0d374b8deafd8828bee7b2b01a684f911373 (with zeros here)
+template: sha256 8b6d76020bb4206fb95832384613145097db4f3d36bbb477e04910935808a27e
+content:  sha256 c7a213588a2691d57cfd77858458c7944cd02d6202fb150266b6a15902bb9340 (with zeros here)
 """
 
 import torch
@@ -274,7 +274,7 @@ class Broadcast2(nn.Module):
         if not isinstance(x, Tensor):
             raise TypeError(f"x must be a tensor, got {type(x).__name__}")
         kind = x.device.type
-        # Not torch.amp.is_autocast_available, which torch 2.11 does not compile: only "meta" has none.
+        # Devices that compute have an autocast. torch 2.11 does not compile the question whether one has.
         autocast = kind != "meta" and torch.is_autocast_enabled(kind)
         if not (x.is_floating_point() if autocast else x.dtype == self.weight.dtype):
             raise TypeError(

@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate " -> n n n" --out DIR
 plan:     sha256 ef7c41dc917b3f194380a8ce0be4dda72bcb255fedb7752eaf4ce814a9b88095
-template: sha256 d8b03c4a5fdff943ea6e78936fc7d383bdc1290199bcf8c587bc3f3ecf0e01e0
-content:  sha256 0d4ed250aa9c91a6f703c1b080be31178228d9a7371aba2a2d6c39ceb7b0500b (with zeros here)
+template: sha256 8b6d76020bb4206fb95832384613145097db4f3d36bbb477e04910935808a27e
+content:  sha256 696f74228d6ed7625cf9be3fe63b383103232a5bbb9c5e4923056cd409305cba (with zeros here)
 """
 
 import torch
@@ -277,7 +277,7 @@ class Broadcast3(nn.Module):
         if not isinstance(x, Tensor):
             raise TypeError(f"x must be a tensor, got {type(x).__name__}")
         kind = x.device.type
-        # Not torch.amp.is_autocast_available, which torch 2.11 does not compile: only "meta" has none.
+        # Devices that compute have an autocast. torch 2.11 does not compile the question whether one has.
         autocast = kind != "meta" and torch.is_autocast_enabled(kind)
         if not (x.is_floating_point() if autocast else x.dtype == self.weight.dtype):
             raise TypeError(

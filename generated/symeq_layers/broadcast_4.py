@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate " -> n n n n" --out DIR
 plan:     sha256 0c66d4d2ed007b1426c79504c822c72f0b1c0cb52735c0ebf347242b77609679
-template: sha256 d8b03c4a5fdff943ea6e78936fc7d383bdc1290199bcf8c587bc3f3ecf0e01e0
-content:  sha256 5fa434bca08165feeab4d0ebe482b7d3d0df320bd7f6b8870d75b95369686650 (with zeros here)
+template: sha256 8b6d76020bb4206fb95832384613145097db4f3d36bbb477e04910935808a27e
+content:  sha256 dfad366351feae87b3cf8f0a026a22da5eb4617bddc25fa23f994bb20e56705d (with zeros here)
 """
 
 import torch
@@ -289,7 +289,7 @@ class Broadcast4(nn.Module):
         if not isinstance(x, Tensor):
             raise TypeError(f"x must be a tensor, got {type(x).__name__}")
         kind = x.device.type
-        # Not torch.amp.is_autocast_available, which torch 2.11 does not compile: only "meta" has none.
+        # Devices that compute have an autocast. torch 2.11 does not compile the question whether one has.
         autocast = kind != "meta" and torch.is_autocast_enabled(kind)
         if not (x.is_floating_point() if autocast else x.dtype == self.weight.dtype):
             raise TypeError(

@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "n n -> n" --out DIR
 plan:     sha256 deb8a5884c8561c5962ec370a91f016c332b3d49a0e7cee69f8d1a285b32675e
-template: sha256 d8b03c4a5fdff943ea6e78936fc7d383bdc1290199bcf8c587bc3f3ecf0e01e0
-content:  sha256 3b095c344ddd5b23c3bc95862426543d1630115c64e801c140d521e5f6c257cd (with zeros here)
+template: sha256 8b6d76020bb4206fb95832384613145097db4f3d36bbb477e04910935808a27e
+content:  sha256 6ee387f3e6347dd2e8b0806daa2e8a0af5628f94a2721eba2ff5870a3cd02b5f (with zeros here)
 """
 
 import torch
@@ -286,7 +286,7 @@ class Equivariant2to1(nn.Module):
         if not isinstance(x, Tensor):
             raise TypeError(f"x must be a tensor, got {type(x).__name__}")
         kind = x.device.type
-        # Not torch.amp.is_autocast_available, which torch 2.11 does not compile: only "meta" has none.
+        # Devices that compute have an autocast. torch 2.11 does not compile the question whether one has.
         autocast = kind != "meta" and torch.is_autocast_enabled(kind)
         if not (x.is_floating_point() if autocast else x.dtype == self.weight.dtype):
             raise TypeError(
@@ -422,13 +422,14 @@ class Equivariant2to1(nn.Module):
                 continue
             sums = sums.to(self.weight.device).view(-1, 1, 1)
             if isinstance(factor, Tensor) and factor.dim():  # one count per sample
+                most = len([s for s in self.INPUTS if s == name])  # torch 2.8 does not compile count()
                 terms = [
                     (
                         before if power == 0 else factor**power if before is None else before * factor**power,
                         weight * (sums == power),
                     )
                     for before, weight in terms
-                    for power in range(len([s for s in self.INPUTS if s == name]) + 1)
+                    for power in range(most + 1)
                 ]
             else:
                 # Not the power of a number: torch 2.11 cannot export it, as it asks whether that is 1 or 2.

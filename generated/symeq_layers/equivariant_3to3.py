@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "n n n -> n n n" --out DIR
 plan:     sha256 91a7b174066130685c76c3536a0abed687c803b1699baa2e3cc7d604c55f4a89
-template: sha256 d8b03c4a5fdff943ea6e78936fc7d383bdc1290199bcf8c587bc3f3ecf0e01e0
-content:  sha256 41c72cd636b1c833aad554e8bbc6d5d1cb54ca6b97a4c3f602a13c9dafd6d7d2 (with zeros here)
+template: sha256 8b6d76020bb4206fb95832384613145097db4f3d36bbb477e04910935808a27e
+content:  sha256 e90daaf85ba3f20bd424d0627981bde4576435c191a1db90171b2c44b5e9dcc3 (with zeros here)
 """
 
 import torch
@@ -691,7 +691,7 @@ class Equivariant3to3(nn.Module):
         if not isinstance(x, Tensor):
             raise TypeError(f"x must be a tensor, got {type(x).__name__}")
         kind = x.device.type
-        # Not torch.amp.is_autocast_available, which torch 2.11 does not compile: only "meta" has none.
+        # Devices that compute have an autocast. torch 2.11 does not compile the question whether one has.
         autocast = kind != "meta" and torch.is_autocast_enabled(kind)
         if not (x.is_floating_point() if autocast else x.dtype == self.weight.dtype):
             raise TypeError(
@@ -891,13 +891,14 @@ class Equivariant3to3(nn.Module):
                 continue
             sums = sums.to(self.weight.device).view(-1, 1, 1)
             if isinstance(factor, Tensor) and factor.dim():  # one count per sample
+                most = len([s for s in self.INPUTS if s == name])  # torch 2.8 does not compile count()
                 terms = [
                     (
                         before if power == 0 else factor**power if before is None else before * factor**power,
                         weight * (sums == power),
                     )
                     for before, weight in terms
-                    for power in range(len([s for s in self.INPUTS if s == name]) + 1)
+                    for power in range(most + 1)
                 ]
             else:
                 # Not the power of a number: torch 2.11 cannot export it, as it asks whether that is 1 or 2.

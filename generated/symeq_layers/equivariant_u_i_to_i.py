@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "u i -> i" --out DIR
 plan:     sha256 9439db06a6b4bfb85ec2b56da1cb732eafdc1857d122291916cdaf5fc16e4fe4
-template: sha256 d8b03c4a5fdff943ea6e78936fc7d383bdc1290199bcf8c587bc3f3ecf0e01e0
-content:  sha256 7772f6c413797996b9bddea9e0767a5c01edeed42b90cb761a7718a0cba7c507 (with zeros here)
+template: sha256 8b6d76020bb4206fb95832384613145097db4f3d36bbb477e04910935808a27e
+content:  sha256 9ee2ffd20956c6179eb89c468683de8550eceb330675781da11243fd80f4921b (with zeros here)
 """
 
 import torch
@@ -271,7 +271,7 @@ class EquivariantUItoI(nn.Module):
         if not isinstance(x, Tensor):
             raise TypeError(f"x must be a tensor, got {type(x).__name__}")
         kind = x.device.type
-        # Not torch.amp.is_autocast_available, which torch 2.11 does not compile: only "meta" has none.
+        # Devices that compute have an autocast. torch 2.11 does not compile the question whether one has.
         autocast = kind != "meta" and torch.is_autocast_enabled(kind)
         if not (x.is_floating_point() if autocast else x.dtype == self.weight.dtype):
             raise TypeError(
@@ -404,13 +404,14 @@ class EquivariantUItoI(nn.Module):
                 continue
             sums = sums.to(self.weight.device).view(-1, 1, 1)
             if isinstance(factor, Tensor) and factor.dim():  # one count per sample
+                most = len([s for s in self.INPUTS if s == name])  # torch 2.8 does not compile count()
                 terms = [
                     (
                         before if power == 0 else factor**power if before is None else before * factor**power,
                         weight * (sums == power),
                     )
                     for before, weight in terms
-                    for power in range(len([s for s in self.INPUTS if s == name]) + 1)
+                    for power in range(most + 1)
                 ]
             else:
                 # Not the power of a number: torch 2.11 cannot export it, as it asks whether that is 1 or 2.

@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "n n n -> " --out DIR
 plan:     sha256 71bed0be048d26ba81c24e936e773704467ea9308916e70a6692893cafbc83a1
-template: sha256 d8b03c4a5fdff943ea6e78936fc7d383bdc1290199bcf8c587bc3f3ecf0e01e0
-content:  sha256 746d33cc47fc5a419306939481789bc3dd32f255e4dfa83d5e0b1b7d46ff5dfd (with zeros here)
+template: sha256 8b6d76020bb4206fb95832384613145097db4f3d36bbb477e04910935808a27e
+content:  sha256 cfce54b1b90a12956440a0721f9f73ef26cabcb57e0828e8ef879d10035f74b4 (with zeros here)
 """
 
 import torch
@@ -323,7 +323,7 @@ class Invariant3(nn.Module):
         if not isinstance(x, Tensor):
             raise TypeError(f"x must be a tensor, got {type(x).__name__}")
         kind = x.device.type
-        # Not torch.amp.is_autocast_available, which torch 2.11 does not compile: only "meta" has none.
+        # Devices that compute have an autocast. torch 2.11 does not compile the question whether one has.
         autocast = kind != "meta" and torch.is_autocast_enabled(kind)
         if not (x.is_floating_point() if autocast else x.dtype == self.weight.dtype):
             raise TypeError(
@@ -455,13 +455,14 @@ class Invariant3(nn.Module):
                 continue
             sums = sums.to(self.weight.device).view(-1, 1, 1)
             if isinstance(factor, Tensor) and factor.dim():  # one count per sample
+                most = len([s for s in self.INPUTS if s == name])  # torch 2.8 does not compile count()
                 terms = [
                     (
                         before if power == 0 else factor**power if before is None else before * factor**power,
                         weight * (sums == power),
                     )
                     for before, weight in terms
-                    for power in range(len([s for s in self.INPUTS if s == name]) + 1)
+                    for power in range(most + 1)
                 ]
             else:
                 # Not the power of a number: torch 2.11 cannot export it, as it asks whether that is 1 or 2.

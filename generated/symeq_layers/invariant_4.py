@@ -7,8 +7,8 @@ on the way in or copied along on the way out; beside BASIS, axes of one block ha
 Emitted by symeq 0.1.0. Change the generator, not this file; to emit it again:
     symeq generate "n n n n -> " --out DIR
 plan:     sha256 f2245cdb3194acdbb01016396593116de9a9f49dc4d15eaad0204f55e6126ef4
-template: sha256 d8b03c4a5fdff943ea6e78936fc7d383bdc1290199bcf8c587bc3f3ecf0e01e0
-content:  sha256 80e306989aab8ba25081b3fafea59f3cc387ccc7cd7a9fd57d18be44dd8646fd (with zeros here)
+template: sha256 8b6d76020bb4206fb95832384613145097db4f3d36bbb477e04910935808a27e
+content:  sha256 47308190a9d83e934751ded91cab04f5ea03764803c8b14ca537977ac8eaca0f (with zeros here)
 """
 
 import torch
@@ -333,7 +333,7 @@ class Invariant4(nn.Module):
         if not isinstance(x, Tensor):
             raise TypeError(f"x must be a tensor, got {type(x).__name__}")
         kind = x.device.type
-        # Not torch.amp.is_autocast_available, which torch 2.11 does not compile: only "meta" has none.
+        # Devices that compute have an autocast. torch 2.11 does not compile the question whether one has.
         autocast = kind != "meta" and torch.is_autocast_enabled(kind)
         if not (x.is_floating_point() if autocast else x.dtype == self.weight.dtype):
             raise TypeError(
@@ -481,13 +481,14 @@ class Invariant4(nn.Module):
                 continue
             sums = sums.to(self.weight.device).view(-1, 1, 1)
             if isinstance(factor, Tensor) and factor.dim():  # one count per sample
+                most = len([s for s in self.INPUTS if s == name])  # torch 2.8 does not compile count()
                 terms = [
                     (
                         before if power == 0 else factor**power if before is None else before * factor**power,
                         weight * (sums == power),
                     )
                     for before, weight in terms
-                    for power in range(len([s for s in self.INPUTS if s == name]) + 1)
+                    for power in range(most + 1)
                 ]
             else:
                 # Not the power of a number: torch 2.11 cannot export it, as it asks whether that is 1 or 2.
